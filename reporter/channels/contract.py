@@ -1,0 +1,104 @@
+"""What a channel is: one async method, which sends one message or says whether trying again can help.
+
+A channel knows nothing of incidents, the database or retries: it is handed finished texts, and the loop in
+`engine/notify.py` owns patience, order and the record.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+from reporter.core.terms import Mode, NoticeReason, NoticeState
+
+MARKS = {Mode.ACTUAL: "", Mode.EXERCISE: "【演练】", Mode.TEST: "【测试】"}
+"""What every text of an exercise or a test begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One notice, ready to be sent to one address.
+
+    `id` is the notice's, the same at every attempt: a receiver tells repeated deliveries by it. `person` is None
+    where nobody is on duty. `subject` (one line) and `text` are Chinese first, English second, and marked by
+    `mode` here, so that no channel can leave the mark out. `payload` is the same for machines: JSON values only.
+    """
+
+    id: str
+    mode: Mode
+    reason: NoticeReason
+    subject: str
+    text: str
+    to: str
+    person: str | None
+    address: str
+    incident: str | None = None
+    code: str | None = None
+    title: str | None = None
+    unit: str | None = None
+    obligation: str | None = None
+    step: str | None = None
+    repeat: int = 1
+    due_at: datetime | None = None
+    payload: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        mark = MARKS[self.mode]
+        for name in ("subject", "text"):
+            value: str = getattr(self, name)
+            if not value.startswith(mark):
+                object.__setattr__(self, name, mark + value)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The channel's answer. `accepted`: the next hop took it; `delivered`: it is where the person looks.
+
+    `provider_id` is the next hop's own number for the message, `detail` a short word for the record.
+    """
+
+    state: NoticeState
+    provider_id: str | None = None
+    detail: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.state not in {NoticeState.ACCEPTED, NoticeState.DELIVERED}:
+            msg = f"a receipt says accepted or delivered, not {self.state}; failing is a ChannelError"
+            raise ValueError(msg)
+
+
+class ChannelError(Exception):
+    """A message was not sent, or nobody knows whether it was. `permanent`: trying again cannot help.
+
+    The message is one short line without secrets: it is shown beside the notice.
+    """
+
+    def __init__(self, message: str, *, permanent: bool) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+class Channel(Protocol):
+    """One way to send."""
+
+    @property
+    def name(self) -> str:
+        """What addresses in a roster begin with: `[a-z][a-z0-9_-]*`."""
+        ...
+
+    async def send(self, message: Message) -> Receipt:
+        """Sends once, within the channel's own time limit.
+
+        May run many times at once, and is cancelled when the service stops. Errors: ChannelError and nothing
+        else; anything else is a bug, and the message is tried again.
+        """
+        ...
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A channel that holds something open, such as connections."""
+
+    async def close(self) -> None:
+        """Lets go of it. The channel is not used afterwards."""
+        ...

@@ -1,0 +1,34 @@
+"""The verbs of `reporter`. Each lives in the module of its kind; this one only puts them together."""
+
+import sys
+from io import TextIOWrapper
+
+import typer
+
+from reporter.cli import board, commands, doctor, keeping, ledger, reading, schedules, service, world
+
+app = typer.Typer(
+    name="reporter",
+    help="突发事件直报时限跟踪。Tracks the statutory reporting deadlines of emergencies.",
+    epilog=(
+        "退出状态 exit status：0 正常 good · 1 发现问题（并说明）found something wrong · 2 用法有误 wrong usage。"
+        "先试 start with：reporter demo"
+    ),
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+for module in (service, commands, reading, board, world, ledger, schedules, keeping, doctor):
+    module.register(app)
+
+
+def main() -> None:
+    """Runs the command line: exit status 0 good, 1 found something wrong, 2 wrong usage."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # JSON and Chinese must come out whatever the locale says; a terminal keeps its own encoding.
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
+    app(prog_name="reporter")

@@ -1,0 +1,163 @@
+"""The verbs that keep the database: db upgrade, backup and restore; rejected list and replay."""
+
+from base64 import b64encode
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reporter.cli.stored import opened
+from reporter.cli.trouble import Trouble
+from reporter.cli.verb import SERVICE, STORE, Call, Document, verb
+from reporter.core.instants import rfc3339
+
+if TYPE_CHECKING:
+    from reporter.settings import Settings
+    from reporter.store.copies import Copy
+    from reporter.store.rejected import SetAsideRow
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="备份文件。The backup.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verbs."""
+    db = typer.Typer(help="数据库：更新、备份、恢复。The database.", no_args_is_help=True)
+    rejected = typer.Typer(help="被拒收、被搁置的消息。Rejected and held messages.", no_args_is_help=True)
+    app.add_typer(db, name="db")
+    app.add_typer(rejected, name="rejected")
+
+    @verb(db, "upgrade", *STORE)
+    async def db_upgrade(call: Call) -> None:
+        """建立或更新数据库结构。Creates the schema, or brings it up to date."""
+        async with opened(call.settings, create=True) as database:
+            kind, where = database.kind, database.url.render_as_string()
+        call.answer(
+            {"database": kind, "url": where},
+            lambda: call.say(f"数据库结构已是最新：{where}", f"the schema is up to date: {where}"),
+        )
+
+    @verb(db, "backup", *STORE)
+    async def db_backup(call: Call, file: File) -> None:
+        """备份（服务可在运行），旁附 SHA-256。Copies the database, also of a running service; SHA-256 beside it."""
+        from reporter.store.copies import CopyRefused, back_up
+
+        try:
+            copy = back_up(_sqlite_file(call.settings, "pg_dump"), file)
+        except CopyRefused as why:
+            raise Trouble(why.zh, why.en) from None
+        call.answer(_document(copy), lambda: call.say(f"已备份到 {copy.path}", f"backed up to {copy.path}"))
+
+    @verb(db, "restore", *STORE)
+    async def db_restore(
+        call: Call,
+        file: File,
+        force: Annotated[
+            bool, typer.Option("--force", help="覆盖已有的数据库。Replace the database that is there.")
+        ] = False,
+    ) -> None:
+        """校验后恢复备份。Puts a backup back, after checking that it is whole."""
+        from reporter.store.copies import CopyRefused, restore
+
+        target = _sqlite_file(call.settings, "pg_restore")
+        try:
+            copy = restore(file, target, force=force)
+        except CopyRefused as why:
+            raise Trouble(why.zh, why.en) from None
+        call.answer(
+            _document(copy) | {"restored": str(target)},
+            lambda: call.say(
+                f"已恢复到 {target}；请运行 `reporter ledger verify`",
+                f"restored to {target}; now run `reporter ledger verify`",
+            ),
+        )
+
+    @verb(rejected, "list", *STORE)
+    async def rejected_list(
+        call: Call,
+        limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="最多几条。At most so many.")] = 200,
+    ) -> None:
+        """列出被拒收（rejected）和被搁置（held）的消息，新的在前。Rejected and held messages, newest first."""
+        from reporter.cli.board import local
+        from reporter.cli.shown import table
+        from reporter.store.rejected import set_aside
+
+        async with opened(call.settings) as database, database.snapshot() as connection:
+            items = [_shown(row) for row in await set_aside(connection, limit)]
+        headings = call.say("号 状态 主题 接报 大小 原因", "id state subject received size reasons").split()
+        rows = [
+            (
+                item["id"],
+                item["state"],
+                item["subject"],
+                local(item["received_at"], call.settings.zone),
+                item["size"],
+                "; ".join(f"{each['path']}: {each['message']}".lstrip(": ") for each in item["errors"]),
+            )
+            for item in items
+        ]
+        call.answer({"items": items}, lambda: table(headings, rows))
+
+    @verb(rejected, "replay", *SERVICE)
+    async def rejected_replay(
+        call: Call,
+        message: Annotated[
+            int | None, typer.Argument(metavar="[ID]", help="rejected list 中的号；缺省为全部。One message; absent: all.")
+        ] = None,
+    ) -> int:
+        """按原接报时间重新处理，重复无害。Runs stored messages through the gate again, at their own arrival."""
+        from reporter.cli.shown import table
+        from reporter.core.command import OutcomeKind
+        from reporter.wiring import open_gate
+
+        async with opened(call.settings):
+            pass  # says in words what is wrong with the database, if anything is
+        async with open_gate(call.settings) as gate:
+            outcomes = await gate.replay(message)
+        items = [
+            {
+                "outcome": outcome.kind.value,
+                "incident": outcome.incident,
+                "anomalies": list(outcome.anomalies),
+                "errors": [{"path": each.path, "message": each.message} for each in outcome.errors],
+            }
+            for outcome in outcomes
+        ]
+        rows = [
+            (item["outcome"], item["incident"], "; ".join(f"{e['path']}: {e['message']}" for e in item["errors"]))
+            for item in items
+        ]
+        headings = call.say("结果 事件 原因", "outcome incident reasons").split()
+        call.answer({"items": items}, lambda: table(headings, rows))
+        return int(any(outcome.kind is OutcomeKind.REJECTED for outcome in outcomes))
+
+
+def _sqlite_file(settings: "Settings", tool: str) -> Path:
+    from reporter.store.database import SQLITE_FILE
+
+    if settings.database is not None:
+        raise Trouble(
+            f"PostgreSQL 数据库请用它自己的 {tool}", f"a PostgreSQL database is kept with its own tool: {tool}"
+        )
+    return settings.data_dir / SQLITE_FILE
+
+
+def _shown(row: "SetAsideRow") -> Document:
+    """A message set aside, with the first 4 KiB of its body as base64; size and hash are of all of it."""
+    return {
+        "id": row.id,
+        "state": row.state,
+        "subject": row.subject,
+        "received_at": rfc3339(row.received_at),
+        "recorded_at": rfc3339(row.recorded_at),
+        "stream_seq": row.stream_seq,
+        "incident": row.target,
+        "errors": row.errors,
+        "size": row.size_bytes,
+        "sha256": row.sha256,
+        "headers": row.headers.decode("utf-8", "replace"),
+        "body": b64encode(row.head).decode(),
+    }
+
+
+def _document(copy: "Copy") -> Document:
+    return {"file": str(copy.path), "bytes": copy.size, "sha256": copy.sha256}

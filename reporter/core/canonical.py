@@ -1,0 +1,34 @@
+"""RFC 8785 canonical JSON: the one text of a value that hashes are taken of."""
+
+import json
+
+import rfc8785
+
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
+
+def canonical(value: object) -> bytes:
+    """The RFC 8785 text of an I-JSON `value`, as UTF-8.
+
+    The standard library's encoder writes the same text wherever no float and no key beyond the basic plane is
+    involved (proved against the `rfc8785` package by a property test) and is ten times as fast; the rest goes
+    to the package. Errors: ValueError for what JSON cannot hold.
+    """
+    if _is_plain(value):
+        return _encode(value).encode()
+    return rfc8785.dumps(value)  # type: ignore[arg-type]
+
+
+def _is_plain(value: object) -> bool:
+    kind = type(value)
+    if kind is dict:
+        for key, member in value.items():  # type: ignore[attr-defined]
+            if type(key) is not str or not (key.isascii() or max(key) < "\ud800"):
+                return False
+            inner = type(member)
+            if inner is not str and inner is not int and not _is_plain(member):
+                return False
+        return True
+    if kind is list or kind is tuple:
+        return all(map(_is_plain, value))  # type: ignore[call-overload]
+    return kind is str or kind is int or kind is bool or value is None

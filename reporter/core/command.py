@@ -1,0 +1,97 @@
+"""A command: what somebody asks for, as it arrived at its first durable edge; and what became of it."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+
+from reporter.core.terms import CommandKind
+
+INCIDENT_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:reporter:incident")
+REPORT_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:reporter:report")
+NOTICE_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:reporter:notice")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with an input: where (`path`, dotted; empty for the whole) and what to do about it."""
+
+    path: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message of the stream as the broker keeps it: its raw header block and body, byte for byte."""
+
+    subject: str
+    headers: bytes
+    body: bytes
+    stream_seq: int
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command. `data` is as sent; `unit` is the acting unit's code as the subject or the token names it.
+
+    `received_at` is the broker's stored timestamp or the HTTP request's arrival, never the moment of processing.
+    `digest` identifies the content (subject, type, data): the same identity with another digest is refused.
+    `actor` says who in the ledger: `nats:<unit>` or `token:<name>`. `anomalies` are those its door found odd.
+    `message` is the message it came in, where it came over the bus.
+    """
+
+    kind: CommandKind
+    source: str
+    id: str
+    received_at: datetime
+    unit: str
+    data: Mapping[str, object]
+    digest: str
+    actor: str
+    anomalies: tuple[str, ...] = ()
+    message: Message | None = None
+
+    @property
+    def key(self) -> bytes:
+        """The identity, as the inbox keeps it: SHA-256 of source, newline, id."""
+        return identity(self.source, self.id)
+
+    @property
+    def order(self) -> tuple[datetime, str, str]:
+        """Where the command stands among its incident's (contract 3.14)."""
+        return (self.received_at, self.source, self.id)
+
+
+class OutcomeKind(StrEnum):
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    HELD = "held"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one command, said only after the commit."""
+
+    kind: OutcomeKind
+    incident: str | None = None
+    anomalies: tuple[str, ...] = ()
+    errors: tuple[Problem, ...] = ()
+
+
+def identity(source: str, id_: str) -> bytes:
+    """SHA-256 of source, newline, id."""
+    return sha256(f"{source}\n{id_}".encode()).digest()
+
+
+def incident_id(source: str, id_: str) -> str:
+    """The incident opened by the event (`source`, `id_`): a UUIDv5 that any publisher can compute."""
+    return str(uuid.uuid5(INCIDENT_NAMESPACE, f"{source}\n{id_}"))
+
+
+def report_id(source: str, id_: str) -> str:
+    """The report filed by the event (`source`, `id_`)."""
+    return str(uuid.uuid5(REPORT_NAMESPACE, f"{source}\n{id_}"))

@@ -1,0 +1,377 @@
+"""The one decision: a command, or the passing of time, turns an incident into ledger lines, notices and clocks.
+
+Nothing here reads a clock, a table or a roster: it is handed the incident as recorded, the instant, how far
+judging may go, and who is on duty. It changes the `Tracked` incident that it is handed and says what was written.
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from reporter.core import ladder
+from reporter.core.clock import Clock, adopt, started
+from reporter.core.command import NOTICE_NAMESPACE
+from reporter.core.incident import Entry, View, derive
+from reporter.core.instants import maybe_rfc3339, rfc3339
+from reporter.core.ladder import Firing
+from reporter.core.ledger import GENESIS, Line, write_line
+from reporter.core.roster import Recipient
+from reporter.core.schedule import Edition, format_offset
+from reporter.core.terms import (
+    FACT_OF_COMMAND,
+    Anomaly,
+    ClockState,
+    CommandKind,
+    FactKind,
+    IncidentState,
+    Mode,
+    NoticeReason,
+    Verdict,
+)
+
+ENGINE = "engine"
+"""The actor of what time alone brought about."""
+
+
+class Directory(Protocol):
+    """Who is on duty now."""
+
+    def recipients(self, unit: str, roles: Sequence[str]) -> Sequence[Recipient]:
+        """The persons and channels to notice for these roles of `unit`; never empty."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One notice to one person on one channel, written in the commit of the fact that it tells of."""
+
+    id: str
+    incident: str
+    unit: str
+    mode: Mode
+    obligation: str | None
+    step: str | None
+    repeat: int
+    reason: NoticeReason
+    due_at: datetime | None
+    recipient: Recipient
+
+
+@dataclass(slots=True)
+class Tracked:
+    """An incident as it is recorded, with the clocks that the decision at hand concerns."""
+
+    id: str
+    unit: str
+    mode: Mode
+    state: IncidentState
+    edition: Edition
+    is_provisional: bool = False
+    closed_at: datetime | None = None
+    version: int = 0
+    head: str = GENESIS
+    clocks: list[Clock] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    """Obligations whose guard no longer holds: their clocks end."""
+
+    def write(self, kind: FactKind, at: datetime, now: datetime, body: Mapping[str, object], actor: str) -> None:
+        """Adds the next line to the incident's ledger."""
+        self.version += 1
+        line = write_line(self.id, self.version, kind, at, now, actor, body, self.head)
+        self.head = line.hash
+        self.lines.append(line)
+
+
+def tick(incident: Tracked, now: datetime, judged_through: datetime, directory: Directory) -> None:
+    """What time brought about in the incident's clocks: reminders up to `now`, all else up to `judged_through`.
+
+    `judged_through` is the instant up to which every stored message is known to have been read (contract 3.13).
+    A second tick at the same instants adds nothing.
+    """
+    for clock in incident.clocks:
+        firings = []
+        if clock.is_chased(incident.closed_at):
+            firings = list(ladder.fire(clock.ladder, clock.obligation.ladder, now, judged_through))
+        if clock.needs_breach() and clock.due_at <= judged_through:
+            _breach(incident, clock, firings, now, judged_through, directory)
+        for firing in firings:
+            kind = FactKind.REMINDED if firing.reason is NoticeReason.REMINDER else FactKind.ESCALATED
+            body = _fire(incident, clock, firing, directory)
+            incident.write(kind, firing.at, now, body, ENGINE)
+        if clock.may_become_certain(is_provisional=incident.is_provisional) and clock.final_due_at <= judged_through:
+            clock.breach_certain = True
+            incident.write(FactKind.JUDGED, clock.final_due_at, now, _judgement(clock), ENGINE)
+        before = clock.verdict
+        clock.settle(judged_through, incident.closed_at, is_provisional=incident.is_provisional)
+        if clock.verdict is not before and clock.missing_at:
+            incident.write(FactKind.JUDGED, clock.missing_at, now, _judgement(clock), ENGINE)
+
+
+def _breach(
+    incident: Tracked,
+    clock: Clock,
+    firings: list[Firing],
+    now: datetime,
+    judged_through: datetime,
+    directory: Directory,
+) -> None:
+    """Records the breach, dated at its due time, together with the step at zero if that is what fires."""
+    clock.breach_due_at = clock.due_at
+    clock.breach_certain = not incident.is_provisional and clock.final_due_at <= judged_through
+    body: dict[str, object] = {
+        "obligation": clock.obligation.id,
+        "due_at": rfc3339(clock.due_at),
+        "due_latest_at": maybe_rfc3339(clock.due_latest_at),
+        "certain": clock.breach_certain,
+        "notices": [],
+    }
+    zero = next((f for f in firings if not f.step.offset and f.reason is NoticeReason.BREACH), None)
+    if zero:
+        firings.remove(zero)
+        body |= _fire(incident, clock, zero, directory)
+    incident.write(FactKind.BREACHED, clock.due_at, now, body, ENGINE)
+
+
+def _fire(incident: Tracked, clock: Clock, firing: Firing, directory: Directory) -> dict[str, object]:
+    """The body of a firing's line; adds its notices."""
+    step = format_offset(firing.step.offset)
+    notices = _notify(
+        incident,
+        directory.recipients(incident.unit, firing.recipients),
+        firing.reason,
+        obligation=clock.obligation.id,
+        step=step,
+        repeat=firing.repeat,
+        due_at=clock.due_at,
+    )
+    return {
+        "obligation": clock.obligation.id,
+        "due_at": rfc3339(clock.due_at),
+        "step": step,
+        "steps": [format_offset(each.offset) for each in firing.collapsed],
+        "repeat": firing.repeat,
+        "reason": firing.reason.value,
+        "notices": notices,
+    }
+
+
+def _notify(
+    incident: Tracked,
+    recipients: Iterable[Recipient],
+    reason: NoticeReason,
+    obligation: str | None = None,
+    step: str | None = None,
+    repeat: int = 1,
+    due_at: datetime | None = None,
+) -> list[dict[str, object]]:
+    """Adds one notice per recipient, for the line about to be written; returns how the line tells of them."""
+    told: list[dict[str, object]] = []
+    for index, recipient in enumerate(recipients):
+        id_ = str(uuid.uuid5(NOTICE_NAMESPACE, f"{incident.id}/{incident.version + 1}/{index}"))
+        incident.notices.append(
+            Notice(
+                id_, incident.id, incident.unit, incident.mode, obligation, step, repeat, reason, due_at, recipient
+            )
+        )
+        told.append(
+            {
+                "id": id_,
+                "to": recipient.to,
+                "person": recipient.person,
+                "channel": recipient.channel,
+                "note": recipient.note,
+            }
+        )
+    return told
+
+
+def open_incident(
+    incident: Tracked, opened: Entry, heading: Mapping[str, object], now: datetime, actor: str
+) -> View:
+    """Opens an incident: its clocks start, and the first line is written with `heading` in its body."""
+    view = derive(incident.edition, opened, ())
+    _adopt_state(incident, view)
+    incident.clocks = [started(each, opened.received_at) for each in view.clocks]
+    for clock in incident.clocks:
+        clock.settle(now, None, is_provisional=view.is_provisional)
+    body = {
+        **heading,
+        "source": opened.source,
+        "id": opened.id,
+        "received_at": rfc3339(opened.received_at),
+        "data": opened.data,
+        "anomalies": view.anomalies,
+        "clocks": [_due_times(clock) for clock in incident.clocks],
+    }
+    incident.write(FactKind.OPENED, opened.received_at, now, body, actor)
+    return view
+
+
+def apply(
+    incident: Tracked,
+    entries: Sequence[Entry],
+    entry: Entry,
+    told: Mapping[str, object],
+    now: datetime,
+    actor: str,
+    directory: Directory,
+    acknowledged: Sequence[tuple[str, timedelta]] = (),
+) -> View:
+    """Applies one more command to an incident whose commands, the opening first, are `entries` (with `entry`).
+
+    1. Derive the view anew from the whole set. 2. Write the command's own line, `told` in its body. 3. Bring the
+    clocks in line with the view: lift breaches that no longer stand, re-arm ladders, end the repetition of the
+    `acknowledged` steps (obligation and offset), judge. 4. Notice people where a rule says so.
+    """
+    before = incident.mode
+    view = derive(incident.edition, entries[0], entries[1:])
+    was_withdrawn = incident.state is IncidentState.WITHDRAWN
+    _adopt_state(incident, view)
+    anew = before is not Mode.ACTUAL and view.mode is Mode.ACTUAL
+    changed = _reconcile(incident, view, entry, anew=anew)
+    body: dict[str, object] = {
+        **told,
+        "source": entry.source,
+        "id": entry.id,
+        "received_at": rfc3339(entry.received_at),
+        "data": entry.data,
+        "anomalies": list(entry.anomalies),
+    }
+    if entry.report is not None:
+        body |= {"report": entry.report, "covers": list(view.covers.get(entry.report, ()))}
+    if changed.moved:
+        body["clocks"] = [_due_times(clock) for clock in changed.moved]
+    incident.write(FACT_OF_COMMAND[entry.kind], entry.received_at, now, body, actor)
+    for clock, due, reason in changed.lifted:
+        lifted = {"obligation": clock, "due_at": rfc3339(due), "reason": reason}
+        incident.write(FactKind.BREACH_LIFTED, entry.received_at, now, lifted, ENGINE)
+    for clock in incident.clocks:
+        for obligation, offset in acknowledged:
+            if obligation == clock.obligation.id:
+                ladder.acknowledge(clock.ladder, clock.obligation.ladder, offset)
+        told_before = changed.judged.get(clock.obligation.id, (None, None, None, None, []))
+        clock.settle(now, incident.closed_at, is_provisional=view.is_provisional)
+        if _judged(clock) != told_before and (clock.verdict or told_before[0]) and not _is_stopped(clock):
+            incident.write(FactKind.JUDGED, entry.received_at, now, _judgement(clock), ENGINE)
+    _notify_oddities(incident, view, entry, now, directory, was_withdrawn=was_withdrawn)
+    return view
+
+
+def _notify_oddities(
+    incident: Tracked,
+    view: View,
+    entry: Entry,
+    now: datetime,
+    directory: Directory,
+    *,
+    was_withdrawn: bool,
+) -> None:
+    """Notices a withdrawal after a breach to the superior, and a report on what is withdrawn to the duty officer."""
+    if entry.kind is CommandKind.WITHDRAWN and not was_withdrawn and Anomaly.WITHDRAWN_AFTER_BREACH in view.anomalies:
+        reason, role = NoticeReason.WITHDRAWN, "superior.duty_officer"
+    elif entry.kind is CommandKind.FILED and was_withdrawn and not entry.is_foreign:
+        reason, role = NoticeReason.REPORT_AFTER_WITHDRAWAL, "unit.duty_officer"
+    else:
+        return
+    told = _notify(incident, directory.recipients(incident.unit, (role,)), reason)
+    incident.write(FactKind.NOTIFIED, entry.received_at, now, {"reason": reason.value, "notices": told}, ENGINE)
+
+
+@dataclass(slots=True)
+class _Changed:
+    moved: list[Clock] = field(default_factory=list)
+    lifted: list[tuple[str, datetime, str]] = field(default_factory=list)
+    judged: dict[str, tuple[object, ...]] = field(default_factory=dict)
+
+
+def _reconcile(incident: Tracked, view: View, entry: Entry, *, anew: bool) -> _Changed:
+    """Brings the recorded clocks in line with the view; a clock whose due time or chase changed is armed again."""
+    changed = _Changed()
+    recorded = {clock.obligation.id: clock for clock in incident.clocks}
+    was_closed_at = incident.closed_at
+    incident.closed_at = view.closed_at
+    incident.clocks = []
+    cause = NoticeReason.REOPENED if entry.kind is CommandKind.REOPENED else NoticeReason.AMENDED
+    for each in view.clocks:
+        clock = recorded.pop(each.obligation.id, None)
+        if clock is None:
+            clock = started(each, entry.received_at)
+            clock.ladder.cause = cause
+            incident.clocks.append(clock)
+            changed.moved.append(clock)
+            continue
+        changed.judged[each.obligation.id] = _judged(clock)
+        was_due_at, was_final, was_chased = clock.due_at, clock.final_due_at, clock.is_chased(was_closed_at)
+        adopt(clock, each)
+        is_stopped = view.state is IncidentState.WITHDRAWN
+        clock.state = ClockState.STOPPED if is_stopped else ClockState.RUNNING
+        is_moved = clock.due_at != was_due_at
+        if is_moved or clock.final_due_at != was_final:
+            changed.moved.append(clock)
+        if clock.breach_due_at is not None and (is_moved or clock.is_met_in_time):
+            changed.lifted.append((clock.obligation.id, clock.breach_due_at, _lifted_by(entry, is_moved=is_moved)))
+            clock.breach_due_at = clock.breach_certain = None
+        elif clock.breach_due_at is not None and clock.breach_certain and view.is_provisional:
+            clock.breach_certain = False
+        elif clock.breach_due_at is not None and clock.final_due_at != was_final:
+            clock.breach_certain = False
+        if is_moved or anew or (clock.is_chased(view.closed_at) and not was_chased):
+            clock.ladder = ladder.rearmed(
+                clock.ladder, clock.obligation.ladder, clock.due_at, entry.received_at, cause, anew=anew
+            )
+        incident.clocks.append(clock)
+    for obligation, clock in recorded.items():
+        incident.dropped.append(obligation)
+        if clock.breach_due_at is not None:
+            changed.lifted.append((obligation, clock.breach_due_at, "amended"))
+    return changed
+
+
+def _lifted_by(entry: Entry, *, is_moved: bool) -> str:
+    if is_moved or entry.kind is not CommandKind.FILED:
+        return "amended"
+    return "arrived_in_time"
+
+
+def _adopt_state(incident: Tracked, view: View) -> None:
+    incident.state, incident.mode, incident.is_provisional = view.state, view.mode, view.is_provisional
+
+
+def _is_stopped(clock: Clock) -> bool:
+    return clock.state is ClockState.STOPPED
+
+
+def _judged(clock: Clock) -> tuple[object, ...]:
+    """What a `judged` line says of a clock; a change of any of it is worth a line."""
+    return (clock.verdict, clock.met_at, clock.complete, clock.aware_verdict, clock.undeclared)
+
+
+def _judgement(clock: Clock) -> dict[str, object]:
+    late_by_s = clock.late_by_s
+    return {
+        "obligation": clock.obligation.id,
+        "verdict": clock.verdict,
+        "due_at": rfc3339(clock.due_at),
+        "due_latest_at": maybe_rfc3339(clock.due_latest_at),
+        "met_at": maybe_rfc3339(clock.met_at),
+        "met_by": clock.met_by,
+        "late_by_s": late_by_s if clock.verdict is Verdict.LATE else None,
+        "complete": clock.complete,
+        "undeclared": clock.undeclared,
+        "aware_due_at": maybe_rfc3339(clock.aware_due_at),
+        "aware_verdict": clock.aware_verdict,
+        "certain": clock.breach_certain,
+    }
+
+
+def _due_times(clock: Clock) -> dict[str, object]:
+    return {
+        "obligation": clock.obligation.id,
+        "starts_at": rfc3339(clock.starts_at),
+        "due_at": rfc3339(clock.due_at),
+        "due_latest_at": maybe_rfc3339(clock.due_latest_at),
+    }

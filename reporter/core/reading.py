@@ -1,0 +1,258 @@
+"""Reading the `data` of a command, field by field: what can be read is a fact, what cannot is named.
+
+There is one reader for every door. The bus is lenient (a problem becomes the anomaly `field_invalid:<path>` and
+the field counts as absent), HTTP is strict (a problem is an error); both see the same problems.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from math import isfinite
+from re import compile as pattern
+
+from reporter.core.command import Problem, incident_id
+from reporter.core.instants import parse
+from reporter.core.terms import Category, CommandKind, Form, Grade, Mode
+
+INCIDENT_ID = pattern(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+CASUALTY_COUNTS = ("dead", "missing", "serious", "light", "trapped", "evacuated")
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """When it happened: an instant (both ends equal) or an interval, ends inclusive; not yet judged for sense."""
+
+    earliest: datetime
+    latest: datetime
+
+
+class _Unreadable(Exception):
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(message)
+        self.problem = Problem(path, message)
+
+
+
+
+def _text(value: object, path: str) -> str:
+    if not isinstance(value, str):
+        raise _Unreadable(path, "must be text")
+    return value
+
+
+def _filled(value: object, path: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _Unreadable(path, "must be text that is not blank")
+    return value.strip()
+
+
+def _instant(value: object, path: str) -> datetime:
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise _Unreadable(path, str(error)) from None
+
+
+def _occurrence(value: object, path: str) -> Occurrence:
+    if isinstance(value, Mapping):
+        ends = [_instant(value.get(end), f"{path}.{end}") for end in ("earliest", "latest")]
+        return Occurrence(*ends)
+    at = _instant(value, path)
+    return Occurrence(at, at)
+
+
+def _flag(value: object, path: str) -> bool:
+    if not isinstance(value, bool):
+        raise _Unreadable(path, "must be true or false")
+    return value
+
+
+def _word(words: type[Category] | type[Grade] | type[Mode] | type[Form]) -> Callable[[object, str], str]:
+    valid = {word.value for word in words}
+    listing = ", ".join(word.value for word in words)
+
+    def read(value: object, path: str) -> str:
+        if not isinstance(value, str) or value not in valid:
+            raise _Unreadable(path, f"must be one of {listing}")
+        return value
+
+    return read
+
+
+def _place(value: object, path: str) -> dict[str, object]:
+    if not isinstance(value, Mapping):
+        raise _Unreadable(path, "must be an object with text, code, lat, lon")
+    for name in ("text", "code"):
+        if value.get(name) is not None:
+            _text(value[name], f"{path}.{name}")
+    for name, limit in (("lat", 90), ("lon", 180)):
+        number = value.get(name)
+        if number is None:
+            continue
+        if isinstance(number, bool) or not isinstance(number, int | float) or not isfinite(number):
+            raise _Unreadable(f"{path}.{name}", "must be a number of degrees")
+        if abs(number) > limit:
+            raise _Unreadable(f"{path}.{name}", f"must be between -{limit} and {limit} degrees")
+    return dict(value)
+
+
+def _casualties(value: object, path: str) -> dict[str, object]:
+    if not isinstance(value, Mapping):
+        raise _Unreadable(path, "must be an object of counts")
+    for name in CASUALTY_COUNTS:
+        count = value.get(name)
+        if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 0):
+            raise _Unreadable(f"{path}.{name}", "must be a whole number, 0 or more")
+    return dict(value)
+
+
+Readers = Mapping[str, Callable[[object, str], object]]
+
+_INCIDENT_READERS: Readers = {
+    "title": _filled,
+    "occurred": _occurrence,
+    "aware": _instant,
+    "category": _word(Category),
+    "grade": _word(Grade),
+    "sensitive": _flag,
+    "mode": _word(Mode),
+    "place": _place,
+    "casualties": _casualties,
+    "summary": _text,
+    "channel": _text,
+}
+_KEPT_WHEN_NULL = frozenset({"title", "occurred", "sensitive", "mode"})
+"""Null leaves these as they were; for the other fields of an amendment null clears the fact."""
+
+
+def incident_facts(data: Mapping[str, object]) -> tuple[dict[str, object], list[Problem]]:
+    """The readable facts among the fields of an occurred or amended command, and what could not be read.
+
+    Null and absent both mean "not said" for title, occurrence, sensitivity and mode; null for another field is
+    kept as None (an amendment clears it).
+    """
+    facts: dict[str, object] = {}
+    problems: list[Problem] = []
+    for name, value in data.items():
+        read = _INCIDENT_READERS.get(name)
+        if read is None:
+            continue
+        if value is None:
+            if name not in _KEPT_WHEN_NULL:
+                facts[name] = None
+            continue
+        try:
+            facts[name] = read(value, name)
+        except _Unreadable as unreadable:
+            problems.append(unreadable.problem)
+    return facts, problems
+
+
+def extra_fields(data: Mapping[str, object]) -> dict[str, object]:
+    """The fields of an occurred or amended command that no rule reads: kept and shown."""
+    return {
+        name: value
+        for name, value in data.items()
+        if name not in _INCIDENT_READERS and name not in ("schedule", "unit", "incident", "event", "reason")
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The readable parts of a filed report. `covers` is None when the report names no obligation."""
+
+    covers: tuple[str, ...] | None
+    form: Form
+    author: str | None
+    elements: Mapping[str, object]
+
+
+def report(data: Mapping[str, object]) -> tuple[Report, list[Problem]]:
+    """Reads a filed report. A form that is absent or unreadable counts as written: the message itself is text."""
+    problems: list[Problem] = []
+    covers: tuple[str, ...] | None = None
+    named = data.get("covers")
+    if named is not None:
+        if isinstance(named, list) and all(isinstance(name, str) for name in named):
+            covers = tuple(dict.fromkeys(named)) or None
+        else:
+            problems.append(Problem("covers", "must be a list of obligation names"))
+    form = Form.WRITTEN
+    if (said := data.get("form")) is not None:
+        if isinstance(said, str) and said in ("phone", "written"):
+            form = Form(said)
+        else:
+            problems.append(Problem("form", "must be one of phone, written"))
+    author = data.get("author")
+    if author is not None and not isinstance(author, str):
+        problems.append(Problem("author", "must be text"))
+        author = None
+    elements = data.get("elements")
+    if elements is not None and not isinstance(elements, Mapping):
+        problems.append(Problem("elements", "must be an object, one member per element"))
+        elements = None
+    for name, shape, words in (("text", str, "text"), ("call", Mapping, "an object"), ("attachments", list, "a list")):
+        if data.get(name) is not None and not isinstance(data[name], shape):
+            problems.append(Problem(name, f"must be {words}"))
+    return Report(covers, form, author, elements or {}), problems
+
+
+def is_declared(element: object) -> bool:
+    """Whether a required element is declared: non-blank text, `{"pending": "why"}` or `{"none": true}`."""
+    if isinstance(element, str):
+        return bool(element.strip())
+    if isinstance(element, Mapping) and len(element) == 1:
+        why = element.get("pending")
+        return element.get("none") is True or (isinstance(why, str) and bool(why.strip()))
+    return False
+
+
+def target(kind: CommandKind, data: Mapping[str, object]) -> str | Problem:
+    """The incident a command acts on: `incident`, or the one its `event` opened. A Problem if it names none."""
+    named = data.get("incident")
+    event = data.get("event")
+    if named is None and isinstance(event, Mapping):
+        source, id_ = event.get("source"), event.get("id")
+        if isinstance(source, str) and source and isinstance(id_, str) and id_:
+            return incident_id(source, id_)
+        return Problem("event", "must name the source and the id of the occurred event")
+    if not isinstance(named, str) or not INCIDENT_ID.fullmatch(named.lower()):
+        return Problem("incident", f"{kind.value} must name its incident by id, or its occurred event by source and id")
+    return named.lower()
+
+
+def problems(kind: CommandKind, data: Mapping[str, object]) -> list[Problem]:
+    """Everything in `data` that cannot be read, for the strict door."""
+    if kind is CommandKind.FILED:
+        return report(data)[1]
+    if kind is CommandKind.ACKNOWLEDGED:
+        return _texts(data, optional=("notice", "by"))
+    found = incident_facts(data)[1] if kind in (CommandKind.OCCURRED, CommandKind.AMENDED) else []
+    if kind is CommandKind.OCCURRED:
+        if data.get("title") is None:
+            found.append(Problem("title", "a title is required"))
+        return found + _texts(data, optional=("schedule", "unit"))
+    found += _texts(data, required=("reason",))
+    if kind is CommandKind.AMENDED and not incident_facts(data)[0] and not found:
+        found.append(Problem("", "an amendment must correct at least one fact"))
+    if kind is CommandKind.WITHDRAWN:
+        found += _texts(data, optional=("duplicate_of",))
+    if kind is CommandKind.FOUND:
+        found += _texts(data, required=("finding", "by"))
+    return found
+
+
+def _texts(
+    data: Mapping[str, object], required: tuple[str, ...] = (), optional: tuple[str, ...] = ()
+) -> list[Problem]:
+    found = [
+        Problem(name, "must be text that is not blank")
+        for name in required
+        if not isinstance(value := data.get(name), str) or not value.strip()
+    ]
+    found += [
+        Problem(name, "must be text")
+        for name in optional
+        if data.get(name) is not None and not isinstance(data[name], str)
+    ]
+    return found

@@ -1,0 +1,47 @@
+"""What the desk is handed: wiring fills it, tests fill it with the same real things."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from reporter.core.command import Command, Outcome
+from reporter.desk.auth import Authenticator
+from reporter.render import Renderer
+from reporter.store.database import Database
+from reporter.timesource import TimeSource
+
+Check = Mapping[str, object]
+"""One check of `/readyz`: `{"ok": bool}` and whatever explains it (`since`, `oldest_s`, …)."""
+
+
+class Gate(Protocol):
+    """The one way in for changes (`engine.record.Gate`)."""
+
+    async def submit(self, commands: Sequence[Command]) -> list[Outcome]:
+        """Commits the commands in one transaction and says what became of each, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything `create_app` needs.
+
+    `health` answers the checks by name; `database` must be among them, and is false also where its schema does
+    not match. `zone` is the one people read times in; `language` (`zh`, `en`) that of pages by default.
+    """
+
+    database: Database
+    gate: Gate
+    time: TimeSource
+    health: Callable[[], Awaitable[Mapping[str, Check]]]
+    zone: str = "Asia/Shanghai"
+    language: str = "zh"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The services, and what the desk makes of them once: every route is built from this."""
+
+    services: Services
+    auth: Authenticator
+    renderer: Renderer

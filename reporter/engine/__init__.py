@@ -1,0 +1,1 @@
+"""What makes things happen: the one transaction, the doorbell, the word of the broker, the outbox, the notices."""

@@ -1,0 +1,332 @@
+"""One batch of commands inside one transaction: who they are, what they act on, what they do.
+
+Openings come first and the rest follow in order of arrival; the result does not depend on it, since an incident's
+state is a function of the set of its commands.
+"""
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hashlib import sha256
+from typing import Any  # columns of rows
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reporter.catalog import Catalog
+from reporter.core import reading
+from reporter.core.command import Command, Outcome, OutcomeKind, Problem, incident_id, report_id
+from reporter.core.decide import ENGINE, Directory, Tracked, apply, open_incident
+from reporter.core.incident import Entry
+from reporter.core.roster import UnitTree
+from reporter.core.schedule import Edition, parse_offset
+from reporter.core.terms import Anomaly, CommandKind, IncidentState, Mode
+from reporter.store import inbox, incidents, notices
+from reporter.store.editions import Editions
+from reporter.store.incidents import Work
+
+IDENTITY_REUSED = "identity_reused"
+CODE_LENGTH_MIN = 4
+
+
+@dataclass(slots=True)
+class Batch:
+    """The incidents, identities and answers of one transaction."""
+
+    connection: AsyncConnection
+    catalog: Catalog
+    editions: Editions
+    tree: UnitTree
+    directory: Directory
+    now: datetime
+    works: dict[str, Work] = field(default_factory=dict)
+    taken: dict[bytes, tuple[Command, str, Sequence[str]]] = field(default_factory=dict)
+    held: dict[bytes, tuple[Command, str]] = field(default_factory=dict)
+    codes: dict[str, tuple[str, str]] = field(default_factory=dict)
+    changed: dict[str, Work] = field(default_factory=dict)
+
+    async def take(self, commands: Sequence[Command]) -> list[Outcome]:
+        """Decides on every command and writes the result; the answers stand in the order of `commands`."""
+        seen = await inbox.load_seen(self.connection, [command.key for command in commands])
+        fresh = [command for command in commands if command.key not in seen]
+        await self._load(fresh)
+        opened = [incident_id(c.source, c.id) for c in fresh if c.kind is CommandKind.OCCURRED]
+        waiting = await inbox.load_held(self.connection, opened) if opened else []
+        if waiting:
+            await self._load([command for _, command in waiting])
+        await self._choose_codes([c for c in fresh if c.kind is CommandKind.OCCURRED])
+        outcomes: dict[int, Outcome] = {}
+        by_kind = sorted(range(len(commands)), key=lambda i: commands[i].kind is not CommandKind.OCCURRED)
+        for index in by_kind:
+            outcomes[index] = await self._one(commands[index], seen)
+        for aside, command in waiting:
+            await self._apply_held(aside, command)
+        if self.changed:
+            await incidents.save_work(self.connection, list(self.changed.values()), self.now)
+        await inbox.save_seen(self.connection, self.taken.values())
+        if self.held:
+            reason = "事件尚未登记 / the incident is not known yet"
+            await inbox.hold(self.connection, list(self.held.values()), self.now, reason)
+        return [outcomes[index] for index in range(len(commands))]
+
+    async def _load(self, commands: Iterable[Command]) -> None:
+        """Loads the incidents that the commands name, and those that survive them, as far as that goes."""
+        wanted: set[str] = set()
+        for command in commands:
+            if command.kind is CommandKind.OCCURRED:
+                wanted |= {incident_id(command.source, command.id)} if command.message is None else set()
+                continue
+            if isinstance(named := reading.target(command.kind, command.data), str):
+                wanted.add(named)
+            if isinstance(survivor := command.data.get("duplicate_of"), str):
+                wanted.add(survivor.lower())
+        while wanted := wanted - self.works.keys():
+            found = await incidents.load_work(self.connection, self._edition_of, wanted)
+            self.works |= found
+            wanted = {work.survivor for work in found.values() if work.survivor}
+
+    async def _edition_of(self, digest: str) -> Edition:
+        return await self.editions.of(self.connection, digest)
+
+    async def _one(self, command: Command, seen: dict[bytes, inbox.Seen]) -> Outcome:
+        known = seen.get(command.key)
+        if known is None and (taken := self.taken.get(command.key)):
+            known = inbox.Seen(taken[0].digest, taken[1], tuple(taken[2]))
+        elif known is None and (held := self.held.get(command.key)):
+            known = inbox.Seen(held[0].digest, held[1], (), is_held=True)
+        if known is None:
+            return await self._decide(command)
+        if known.digest != command.digest:
+            message = "该标识已用于另一内容 / this (source, id) already stands for another content"
+            return _rejected(Problem(IDENTITY_REUSED, f"{IDENTITY_REUSED}: {message}"), incident=known.incident)
+        kind = OutcomeKind.HELD if known.is_held else OutcomeKind.DUPLICATE
+        return Outcome(kind, known.incident, known.anomalies)
+
+    async def _decide(self, command: Command) -> Outcome:
+        if command.kind is CommandKind.OCCURRED:
+            return await self._open(command)
+        named = reading.target(command.kind, command.data)
+        if isinstance(named, Problem):
+            return _rejected(named)
+        survivor = command.data.get("duplicate_of")
+        for needed in (named, survivor.lower() if isinstance(survivor, str) else named):
+            if needed not in self.works:
+                return self._hold(command, needed)
+        return await self._act(command, self.works[named])
+
+    def _hold(self, command: Command, target: str) -> Outcome:
+        if command.message is None or not reading.INCIDENT_ID.fullmatch(target):
+            return _rejected(Problem("incident", f"没有该事件 / no incident has the id {target[:64]}"))
+        self.held[command.key] = (command, target)
+        return Outcome(OutcomeKind.HELD, target)
+
+    async def _apply_held(self, aside: int, command: Command) -> None:
+        outcome = await self._decide_held(command)
+        if outcome.kind is OutcomeKind.ACCEPTED:
+            await inbox.release(self.connection, aside, "accepted")
+        elif outcome.kind is OutcomeKind.REJECTED:
+            await inbox.release(self.connection, aside, "rejected", outcome.errors)
+
+    async def _decide_held(self, command: Command) -> Outcome:
+        outcome = await self._decide(command)
+        if self.held.pop(command.key, None):  # it waits for yet another incident: stays as it is kept
+            return Outcome(OutcomeKind.HELD)
+        return outcome
+
+    async def _open(self, command: Command) -> Outcome:
+        facts, problems = reading.incident_facts(command.data)
+        if "title" not in facts:
+            wrong = [problem for problem in problems if problem.path == "title"]
+            return _rejected(*(wrong or [Problem("title", "事件名称必填 / a title is required")]))
+        id_ = incident_id(command.source, command.id)
+        anomalies = list(command.anomalies)
+        unit = self.tree.resolve(command.unit)
+        if unit is None:
+            unit = self.tree.root
+            anomalies.append(Anomaly.UNIT_UNKNOWN)
+        schedule = self.catalog.default
+        if (named := command.data.get("schedule")) is not None:
+            known = self.catalog.get(named) if isinstance(named, str) else None
+            if known is None:
+                anomalies.append(Anomaly.SCHEDULE_UNKNOWN)
+            else:
+                schedule = known
+        occurred = facts.get("occurred")
+        at = occurred.earliest if isinstance(occurred, reading.Occurrence) else command.received_at
+        edition, is_in_force = schedule.edition_in_force(at)
+        if not is_in_force:
+            anomalies.append(Anomaly.NO_EDITION_IN_FORCE)
+        await self.editions.keep(self.connection, edition)
+        day, code = self.codes[id_]
+        entry = Entry(
+            command.kind, command.source, command.id, command.received_at, command.data, tuple(map(str, anomalies))
+        )
+        tracked = Tracked(id_, unit, Mode.ACTUAL, IncidentState.OPEN, edition)
+        heading = {
+            "unit": unit,
+            "from": command.unit,
+            "code": code,
+            "schedule": edition.schedule_id,
+            "edition": edition.id,
+            "edition_digest": edition.digest,
+        }
+        view = open_incident(tracked, entry, heading, self.now, command.actor)
+        work = Work(tracked, command.unit, None, [entry], is_new=True, anomalies=view.anomalies)
+        work.row = incidents.incident_columns(view) | {
+            "code": code,
+            "code_day": day,
+            "unit": unit,
+            "opened_from": command.unit,
+            "received_at": command.received_at,
+            "recorded_at": self.now,
+            "schedule": edition.schedule_id,
+            "edition": edition.id,
+            "edition_digest": edition.digest,
+            "month": _month(view.occurred.earliest, edition.zone),
+        }
+        self.works[id_] = self.changed[id_] = work
+        self.taken[command.key] = (command, id_, view.anomalies)
+        return Outcome(OutcomeKind.ACCEPTED, id_, tuple(view.anomalies))
+
+    async def _act(self, command: Command, work: Work) -> Outcome:
+        anomalies = list(command.anomalies)
+        if not self._may_act(command.unit, work):
+            if command.kind is not CommandKind.FILED:
+                message = f"单位 {command.unit} 无权处理该事件 / unit {command.unit} may not act on this incident"
+                return _rejected(Problem("unit", message), incident=work.tracked.id)
+            anomalies.append(Anomaly.FOREIGN_UNIT)
+        if (problem := self._refusal(command, work)) is not None:
+            return _rejected(problem, incident=work.tracked.id)
+        entry = Entry(
+            command.kind,
+            command.source,
+            command.id,
+            command.received_at,
+            command.data,
+            tuple(map(str, anomalies)),
+            report_id(command.source, command.id) if command.kind is CommandKind.FILED else None,
+        )
+        told: dict[str, Any] = {"unit": command.unit}
+        steps: list[tuple[str, Any]] = []
+        if command.kind is CommandKind.ACKNOWLEDGED:
+            rows = await notices.acknowledge(self.connection, work.tracked.id, command.data.get("notice"))
+            if rows is None:
+                return _rejected(Problem("notice", "没有该通知 / the incident has no such notice"), incident=work.tracked.id)
+            steps = [(row.obligation, parse_offset(row.step)) for row in rows if row.obligation and row.step]
+            by = command.data.get("by")
+            told |= {"notices": [row.id for row in rows], "by": by if isinstance(by, str) else None}
+        elif command.kind is CommandKind.FILED:
+            told["form"] = reading.report(command.data)[0].form
+        survivor = work.survivor
+        before = set(work.anomalies)
+        self._apply(work, entry, told, command.actor, steps)
+        self._join(work, entry, survivor)
+        found = tuple(dict.fromkeys([*map(str, anomalies), *(a for a in work.anomalies if a not in before)]))
+        self.taken[command.key] = (command, work.tracked.id, found)
+        return Outcome(OutcomeKind.ACCEPTED, work.tracked.id, found)
+
+    def _apply(
+        self, work: Work, entry: Entry, told: dict[str, Any], actor: str, steps: Sequence[tuple[str, Any]] = ()
+    ) -> None:
+        work.entries.append(entry)
+        view = apply(work.tracked, work.entries, entry, told, self.now, actor, self.directory, steps)
+        work.row |= incidents.incident_columns(view)
+        work.row["month"] = _month(view.occurred.earliest, work.tracked.edition.zone)
+        work.anomalies, work.survivor = view.anomalies, view.survivor
+        self.changed[work.tracked.id] = work
+
+    def _join(self, work: Work, entry: Entry, was: str | None) -> None:
+        """Lets every report of a duplicate count for the incident that survives it, and no longer once undone."""
+        if was is not None and was != work.survivor and was in self.works:
+            left = [e.report for e in work.entries if e.kind is CommandKind.FILED]
+            self._leave(self.works[was], work, entry, [report for report in left if report])
+        survivor = self.works.get(work.survivor) if work.survivor else None
+        if survivor is None:
+            return
+        known = {e.report for e in survivor.entries}
+        for each in sorted((e for e in work.entries if e.kind is CommandKind.FILED), key=lambda e: e.order):
+            if each.is_foreign or each.report in known:
+                continue
+            form = reading.report(each.data)[0].form
+            self._apply(survivor, each, {"unit": work.opened_from, "form": form, "joined_from": work.tracked.id}, ENGINE)
+            self._join(survivor, each, survivor.survivor)
+
+    def _leave(self, survivor: Work, work: Work, entry: Entry, reports: list[str]) -> None:
+        own = [e for e in survivor.entries if e.report not in reports]
+        if len(own) == len(survivor.entries):
+            return
+        survivor.entries[:] = own
+        undone = replace(entry, kind=CommandKind.AMENDED, data={}, anomalies=(), report=None)
+        told = {"unit": work.opened_from, "left": reports, "joined_from": work.tracked.id}
+        self._apply(survivor, undone, told, ENGINE)
+        if survivor.survivor in self.works:
+            self._leave(self.works[survivor.survivor], survivor, entry, reports)
+
+    def _may_act(self, unit: str, work: Work) -> bool:
+        if unit == work.opened_from:
+            return True
+        known = self.tree.resolve(unit)
+        return known is not None and self.tree.is_related(known, work.tracked.unit)
+
+    def _refusal(self, command: Command, work: Work) -> Problem | None:
+        """Why a command that can be read cannot be carried out on this incident, if so."""
+        match command.kind:
+            case CommandKind.FILED:
+                valid = [obligation.id for obligation in work.tracked.edition.obligations]
+                unknown = [name for name in reading.report(command.data)[0].covers or () if name not in valid]
+                if unknown:
+                    listing = ", ".join(valid)
+                    return Problem("covers", f"未知的报送义务 / unknown: {', '.join(unknown)[:200]}; valid: {listing}")
+            case CommandKind.AMENDED:
+                mode = reading.incident_facts(command.data)[0].get("mode")
+                if mode is not None and work.tracked.mode is Mode.ACTUAL and mode != Mode.ACTUAL:
+                    return Problem("mode", "实战事件不能改为演练或测试 / an actual incident cannot become a drill or a test")
+            case CommandKind.WITHDRAWN:
+                return self._refused_duplicate(command, work)
+            case _:
+                pass
+        return None
+
+    def _refused_duplicate(self, command: Command, work: Work) -> Problem | None:
+        named = command.data.get("duplicate_of")
+        if not isinstance(named, str):
+            return None
+        survivor = self.works[named.lower()]
+        if not self._may_act(command.unit, survivor):
+            return Problem("duplicate_of", f"单位 {command.unit} 无权处理该事件 / unit {command.unit} may not act on it")
+        step: Work | None = survivor
+        while step is not None:
+            if step.tracked.id == work.tracked.id:
+                return Problem("duplicate_of", "不能互为重复 / an incident cannot survive itself")
+            step = self.works.get(step.survivor) if step.survivor else None
+        return None
+
+    async def _choose_codes(self, opened: Sequence[Command]) -> None:
+        """Gives each new incident a short code, unique on its day; longer where the short one is taken."""
+        zone = ZoneInfo(self.catalog.default.zone)
+        wanted: dict[str, list[tuple[str, str]]] = {}
+        for command in opened:
+            local = command.received_at.astimezone(zone)
+            id_ = incident_id(command.source, command.id)
+            letters = base64.b32encode(sha256(id_.encode()).digest()).decode().rstrip("=")
+            wanted.setdefault(local.date().isoformat(), []).append((id_, f"{local:%m%d}-{letters}"))
+        for day, each in wanted.items():
+            shortest = [code[: 5 + CODE_LENGTH_MIN] for _, code in each]
+            taken = await incidents.taken_codes(self.connection, day, shortest)
+            for id_, code in each:
+                length = 5 + CODE_LENGTH_MIN
+                if code[:length] in taken:
+                    longer = [code[:n] for n in range(length + 1, len(code) + 1)]
+                    taken |= await incidents.taken_codes(self.connection, day, longer)
+                    length = next(n for n in range(length + 1, len(code) + 1) if code[:n] not in taken)
+                taken.add(code[:length])
+                self.codes[id_] = (day, code[:length])
+
+
+def _rejected(*errors: Problem, incident: str | None = None) -> Outcome:
+    return Outcome(OutcomeKind.REJECTED, incident, (), tuple(errors))
+
+
+def _month(at: datetime, zone: str) -> str:
+    return at.astimezone(ZoneInfo(zone)).strftime("%Y-%m")

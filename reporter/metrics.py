@@ -1,0 +1,121 @@
+"""What a Prometheus scrape sees: every metric of the product, named once, in one registry.
+
+Engine, intake and desk count into these objects; `desk` serves them as OpenMetrics text. Names end in their
+unit; labels take few values only (never a unit, a title or an incident: those are unbounded).
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from reporter import __version__
+
+REGISTRY = CollectorRegistry()
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+ProcessCollector(registry=REGISTRY)
+PlatformCollector(registry=REGISTRY)
+Info("reporter", "The running version.", registry=REGISTRY).info({"version": __version__})
+
+_SPANS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+# --- the clocks ---------------------------------------------------------------------------------------------
+
+BREACH_LATENESS = Histogram(
+    "reporter_breach_lateness_seconds",
+    "From the due instant of a clock to the commit of its breach.",
+    buckets=_SPANS_S,
+    registry=REGISTRY,
+)
+STEPS_FIRED = Counter(
+    "reporter_steps_fired_total", "Ladder steps recorded, by reason.", ["reason"], registry=REGISTRY
+)
+CLOCK_OVERDUE_OLDEST = Gauge(
+    "reporter_clock_overdue_oldest_seconds",
+    "How long the oldest alarm that has not been handled has been past; 0 when there is none.",
+    registry=REGISTRY,
+)
+BACKLOG_WAIT = Gauge(
+    "reporter_backlog_wait_seconds",
+    "How long judging has been waiting for messages that the broker stored earlier; 0 when it is not.",
+    registry=REGISTRY,
+)
+
+# --- the way in ---------------------------------------------------------------------------------------------
+
+INTAKE_MESSAGES = Counter(
+    "reporter_intake_messages_total",
+    "Messages taken from the bus, by outcome: accepted, duplicate, held, rejected.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+INTAKE_LATENCY = Histogram(
+    "reporter_intake_latency_seconds",
+    "From the broker's stored timestamp of a message to the commit of its command.",
+    buckets=_SPANS_S,
+    registry=REGISTRY,
+)
+COMMANDS = Counter(
+    "reporter_commands_total",
+    "Commands through the gate, by kind and outcome, from every door.",
+    ["kind", "outcome"],
+    registry=REGISTRY,
+)
+BATCH_SIZE = Histogram(
+    "reporter_gate_batch_commands",
+    "Commands committed in one transaction.",
+    buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000),
+    registry=REGISTRY,
+)
+COMMIT_SPAN = Histogram(
+    "reporter_gate_commit_seconds",
+    "One transaction of the gate, from its beginning to its commit.",
+    buckets=_SPANS_S,
+    registry=REGISTRY,
+)
+
+# --- the way out --------------------------------------------------------------------------------------------
+
+OUTBOX_ROWS = Gauge("reporter_outbox_rows", "Facts not yet published.", registry=REGISTRY)
+OUTBOX_OLDEST = Gauge(
+    "reporter_outbox_oldest_seconds",
+    "Age of the oldest fact not yet published; 0 when there is none.",
+    registry=REGISTRY,
+)
+PUBLISHED = Counter("reporter_published_total", "Facts the broker has acknowledged.", registry=REGISTRY)
+NOTICES = Counter(
+    "reporter_notices_total",
+    "Attempts to send a notice, by channel and the state it left the notice in.",
+    ["channel", "state"],
+    registry=REGISTRY,
+)
+NOTICES_QUEUED = Gauge("reporter_notices_queued", "Notices waiting to be sent.", registry=REGISTRY)
+BROKER_CONNECTED = Gauge(
+    "reporter_broker_connected", "1 while the broker is connected, else 0.", registry=REGISTRY
+)
+
+# --- the desk -----------------------------------------------------------------------------------------------
+
+HTTP_REQUESTS = Counter(
+    "reporter_http_requests_total",
+    "HTTP requests answered, by method, route template and status.",
+    ["method", "route", "status"],
+    registry=REGISTRY,
+)
+HTTP_SPAN = Histogram(
+    "reporter_http_request_seconds",
+    "From the arrival of a request to the end of its answer.",
+    ["route"],
+    buckets=_SPANS_S,
+    registry=REGISTRY,
+)
+AUTH_FAILURES = Counter(
+    "reporter_auth_failures_total", "Requests with a token nobody has.", registry=REGISTRY
+)
+
+
+def exposition() -> bytes:
+    """Everything as OpenMetrics 1.0 text, to be served as `CONTENT_TYPE`."""
+    text: bytes = generate_latest(REGISTRY)  # type: ignore[no-untyped-call]  # the package has no types there
+    return text

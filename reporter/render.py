@@ -1,0 +1,103 @@
+"""The one Jinja environment: pages, parts, notices and bulletins are all written by it.
+
+Autoescape for `.html` (a notice in `.txt` is plain text), and a name the context lacks is an error, never an
+empty place. Logic in templates stops at `if` and `for`: instants, spans and terms go through the filters.
+"""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context, select_autoescape
+from jinja2.runtime import Context
+
+from reporter.core.terms import label
+from reporter.resources import templates_dir
+
+LANGUAGES = ("zh", "en")
+LANGUAGE_TAGS = {"zh": "zh-CN", "en": "en"}
+
+
+class Renderer:
+    """Renders templates for readers in one zone; each call may ask for another language.
+
+    In every template: `language`, `lang` (the HTML tag), `zone`, the function `t("中文", "English")`, and the
+    filters `local` (date, time and, where it matters, zone), `local_time`, `countdown` and `term`.
+    """
+
+    def __init__(self, zone: str, language: str = "zh", folder: Path | None = None) -> None:
+        self._zone = ZoneInfo(zone)
+        self._language = language
+        self._environment = _environment(folder or templates_dir())
+
+    def render(self, name: str, *, language: str | None = None, **context: object) -> str:
+        """The text of template `name`. Errors: jinja2's, for a missing template or a missing name."""
+        language = language or self._language
+        return self._environment.get_template(name).render(
+            {"language": language, "lang": LANGUAGE_TAGS[language], "zone": self._zone, **context}
+        )
+
+
+@lru_cache(maxsize=4)
+def _environment(folder: Path) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=select_autoescape(
+            enabled_extensions=("html", "xml"), default=False, default_for_string=True
+        ),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+    )
+    environment.filters.update(
+        local=_local, local_time=_local_time, countdown=countdown, term=_term, instant=_instant
+    )
+    environment.globals["t"] = _t
+    return environment
+
+
+@pass_context
+def _t(context: Context, chinese: str, english: str) -> str:
+    """The text in the reader's language."""
+    return english if context["language"] == "en" else chinese
+
+
+@pass_context
+def _local(context: Context, at: datetime) -> str:
+    """`2026-11-23 14:20:05`, in the reader's zone; cut to the second."""
+    return at.astimezone(context["zone"]).strftime("%Y-%m-%d %H:%M:%S")
+
+
+@pass_context
+def _local_time(context: Context, at: datetime) -> str:
+    """`11-23 14:20:05`, in the reader's zone: for a board, where the year is plain."""
+    return at.astimezone(context["zone"]).strftime("%m-%d %H:%M:%S")
+
+
+@pass_context
+def _term(context: Context, term: StrEnum) -> str:
+    """The glossary's name of a term."""
+    return label(term, context["language"])
+
+
+def _instant(at: datetime) -> str:
+    """RFC 3339 in UTC, for `<time datetime>` and for scripts."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def countdown(span: timedelta) -> str:
+    """What is left (`12:05`, `1:02:05`), or how long over (`+12:05`), whole seconds, never in one's favour.
+
+    Both are cut: half a second before the due instant the board shows `0:00`, not `0:01`; the plus sign
+    appears once a full second is over.
+    """
+    over = span < timedelta(0)
+    seconds = abs(span) // timedelta(seconds=1)
+    hours, rest = divmod(seconds, 3600)
+    minutes, second = divmod(rest, 60)
+    text = f"{hours}:{minutes:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"
+    return f"+{text}" if over and seconds else text

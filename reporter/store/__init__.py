@@ -1,0 +1,1 @@
+"""The tables: what is durable, and the only place that writes SQL."""

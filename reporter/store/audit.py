@@ -1,0 +1,171 @@
+"""The month's account: who reported in time, per unit and obligation, and every case that needs a word.
+
+1. An incident belongs to the month of its earliest occurrence in its schedule's zone (`incidents.month`).
+2. Exercises and tests are never counted. Withdrawn incidents are counted apart, and nowhere else.
+3. A clock is due once its due instant has passed by `as_of`; one that is not yet due is in no other column
+   either, so that the columns of a row always refer to the same clocks.
+4. Each due clock is `on_time`, `late`, `missing` or `undetermined` by its verdict, or `overdue`: breached and
+   still open. One whose deadline passed a moment ago and is not judged yet is due and none of these.
+5. `incomplete` is apart from timeliness: the report came, and required elements are undeclared.
+6. Lateness is only of reports that arrived, and counts from the last instant that could be the deadline.
+
+So the figures of a month change with `as_of` only while its clocks run, and afterwards by amendments alone.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from statistics import median
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reporter.core.terms import ClockState, IncidentState, Mode, Verdict
+from reporter.store.models import Clock, Incident
+from reporter.store.queries import OVERDUE, Scope, late_by_s
+
+INCOMPLETE = "incomplete"
+
+
+@dataclass(slots=True)
+class AuditRow:
+    """One unit and one obligation. Counts are of clocks; lateness in seconds, None where nothing was late."""
+
+    unit: str
+    obligation: str
+    due: int = 0
+    on_time: int = 0
+    late: int = 0
+    missing: int = 0
+    overdue: int = 0
+    undetermined: int = 0
+    incomplete: int = 0
+    withdrawn: int = 0
+    late_median_s: float | None = None
+    late_max_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditCase:
+    """One clock that needs a word. `kinds`: late, missing, overdue or undetermined, and incomplete."""
+
+    incident: str
+    code: str
+    title: str
+    unit: str
+    obligation: str
+    kinds: tuple[str, ...]
+    state: str
+    occurred_earliest_at: datetime
+    due_at: datetime
+    due_latest_at: datetime | None
+    met_at: datetime | None
+    verdict: str | None
+    late_by_s: float | None
+    undeclared: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The account of one month as of one instant; rows by unit and in the order of obligations."""
+
+    month: str
+    as_of: datetime
+    rows: tuple[AuditRow, ...]
+    cases: tuple[AuditCase, ...]
+
+
+@dataclass(slots=True)
+class _Sum:
+    row: AuditRow
+    position: int
+    lates_s: list[float] = field(default_factory=list)
+
+
+async def audit(connection: AsyncConnection, month: str, units: Scope, as_of: datetime) -> Audit:
+    """The account of `month` (`YYYY-MM`) for incidents owned by `units` (None: all). One query."""
+    statement = (
+        select(
+            Incident.id,
+            Incident.code,
+            Incident.title,
+            Incident.unit,
+            Incident.state.label("incident_state"),
+            Incident.occurred_earliest_at,
+            Clock.obligation,
+            Clock.position,
+            Clock.due_at,
+            Clock.due_latest_at,
+            Clock.state,
+            Clock.met_at,
+            Clock.verdict,
+            Clock.complete,
+            Clock.undeclared,
+        )
+        .join(Clock, Clock.incident_id == Incident.id)
+        .where(Incident.month == month, Incident.mode == Mode.ACTUAL)
+        .order_by(Clock.due_at, Incident.id, Clock.position)
+    )
+    if units is not None:
+        statement = statement.where(Incident.unit.in_(sorted(units)))
+    sums: dict[tuple[str, str], _Sum] = {}
+    cases: list[AuditCase] = []
+    async with connection.stream(statement, execution_options={"yield_per": 1000}) as found:
+        async for clock in found:
+            key = (clock.unit, clock.obligation)
+            total = sums.get(key)
+            if total is None:
+                total = sums[key] = _Sum(AuditRow(*key), clock.position)
+            total.position = min(total.position, clock.position)
+            row = total.row
+            if clock.incident_state == IncidentState.WITHDRAWN:
+                row.withdrawn += 1
+                continue
+            if not clock.due_at < as_of:
+                continue
+            row.due += 1
+            late_s = late_by_s(clock.verdict, clock.met_at, clock.due_latest_at or clock.due_at)
+            if late_s is not None:
+                total.lates_s.append(late_s)
+            kinds = tuple(_kinds(clock.verdict, clock.state, clock.incident_state, clock.complete))
+            for kind in kinds:
+                setattr(row, kind, getattr(row, kind) + 1)
+            odd = tuple(kind for kind in kinds if kind != Verdict.ON_TIME)
+            if odd:
+                cases.append(
+                    AuditCase(
+                        incident=clock.id,
+                        code=clock.code,
+                        title=clock.title,
+                        unit=clock.unit,
+                        obligation=clock.obligation,
+                        kinds=odd,
+                        state=clock.incident_state,
+                        occurred_earliest_at=clock.occurred_earliest_at,
+                        due_at=clock.due_at,
+                        due_latest_at=clock.due_latest_at,
+                        met_at=clock.met_at,
+                        verdict=clock.verdict,
+                        late_by_s=late_s,
+                        undeclared=tuple(clock.undeclared or ()),
+                    )
+                )
+    return Audit(month, as_of, tuple(_rows(sums.values())), tuple(cases))
+
+
+def _kinds(verdict: str | None, state: str, incident_state: str, complete: bool | None) -> Iterable[str]:
+    """The columns a due clock is counted in."""
+    if verdict is not None:
+        yield verdict
+    elif state == ClockState.BREACHED and incident_state == IncidentState.OPEN:
+        yield OVERDUE
+    if complete is False:
+        yield INCOMPLETE
+
+
+def _rows(sums: Iterable[_Sum]) -> Iterable[AuditRow]:
+    for total in sorted(sums, key=lambda each: (each.row.unit, each.position, each.row.obligation)):
+        if total.lates_s:
+            total.row.late_median_s = median(total.lates_s)
+            total.row.late_max_s = max(total.lates_s)
+        yield total.row

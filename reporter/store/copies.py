@@ -1,0 +1,126 @@
+"""Whole copies of a SQLite database, made and put back while others use it.
+
+Both directions go through SQLite's own online copy: a reader or writer beside it sees the old state or the new,
+never a mixture. A PostgreSQL database is copied with its own `pg_dump` and `pg_restore`.
+"""
+
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from hashlib import file_digest
+from pathlib import Path
+
+BUSY_TIMEOUT_S = 60.0
+SIDECAR = ".sha256"
+
+
+class CopyRefused(Exception):
+    """A copy that was not made or not put back: why, in both languages."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.zh = zh
+        self.en = en
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy: where it is, its size in bytes, and the SHA-256 that stands in the file beside it."""
+
+    path: Path
+    size: int
+    sha256: str
+
+
+def back_up(database: Path, target: Path) -> Copy:
+    """Copies the database into the new file `target`, and its SHA-256 into `target`.sha256 (`sha256sum -c` reads it).
+
+    The copy is checked before it gets its name; an existing file is never overwritten. Errors: CopyRefused.
+    """
+    if not database.is_file():
+        raise CopyRefused(f"没有数据库 {database}", f"there is no database {database}")
+    if target.exists():
+        raise CopyRefused(f"{target} 已存在，换一个文件名", f"{target} exists already: choose another name")
+    part = target.with_name(target.name + ".part")
+    try:
+        part.unlink(missing_ok=True)
+        with closing(_connect(database)) as source, closing(_connect(part)) as copy:
+            source.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")  # one file, readable from a read-only medium
+            _check(copy, part)
+        digest = _digest(part)
+        _sync(part)
+        part.rename(target)
+        sidecar(target).write_text(f"{digest}  {target.name}\n", encoding="utf-8")
+    except (OSError, sqlite3.Error) as reason:
+        part.unlink(missing_ok=True)
+        raise CopyRefused(f"{target} 无法写成：{reason}", f"{target} could not be written: {reason}") from None
+    return Copy(target, target.stat().st_size, digest)
+
+
+def restore(source: Path, database: Path, *, force: bool = False) -> Copy:
+    """Puts the copy `source` back as `database`.
+
+    1. its checksum must be the one in the file beside it, and SQLite must find it whole;
+    2. a database already there is replaced only with `force`;
+    3. the change is one transaction: cut off in the middle, the old state stands.
+
+    Errors: CopyRefused.
+    """
+    if not source.is_file():
+        raise CopyRefused(f"没有备份文件 {source}", f"there is no backup {source}")
+    digest = _digest(source)
+    beside = sidecar(source)
+    if not beside.is_file():
+        raise CopyRefused(
+            f"缺少校验和文件 {beside}：无法确认备份完好",
+            f"its checksum file {beside} is missing: nobody can tell whether the backup is whole",
+        )
+    if beside.read_text(encoding="utf-8").split()[:1] != [digest]:
+        raise CopyRefused(
+            f"{source} 与其校验和不符：备份已损坏或被改过",
+            f"{source} does not have its checksum: the backup is damaged or was changed",
+        )
+    if database.exists() and not force:
+        raise CopyRefused(
+            f"{database} 已存在；确要覆盖请加 --force（先停止服务并备份）",
+            f"{database} exists already; add --force to replace it (stop the service and back it up first)",
+        )
+    try:
+        with closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as copy:
+            _check(copy, source)
+            database.parent.mkdir(parents=True, exist_ok=True)
+            with closing(_connect(database)) as target:
+                copy.backup(target)
+    except (OSError, sqlite3.Error) as reason:
+        raise CopyRefused(f"未能恢复：{reason}", f"it could not be restored: {reason}") from None
+    return Copy(source, source.stat().st_size, digest)
+
+
+def sidecar(path: Path) -> Path:
+    """The file that holds the checksum of the copy `path`."""
+    return path.with_name(path.name + SIDECAR)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    found = [row[0] for row in connection.execute("PRAGMA integrity_check")]
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if found != ["ok"]:
+        raise CopyRefused(f"{path} 已损坏：{found[0]}", f"{path} is damaged: {found[0]}")
+    if not {"incidents", "ledger"} <= tables:
+        raise CopyRefused(f"{path} 不是本系统的数据库", f"{path} is not a database of this product")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,106 @@
+"""Opening the database, and the only two ways into it: `transaction()` to write, `snapshot()` to read.
+
+SQLite runs with WAL and `synchronous=FULL`; writers take the write lock at the start (`BEGIN IMMEDIATE`) and
+queue on a pool of one connection, so that waiting is fair within the process and the busy timeout is left for
+other processes. Readers never take the write lock.
+"""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any  # DBAPI connections have no common type
+
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+BUSY_TIMEOUT_MS = 20_000
+SQLITE_FILE = "reporter.sqlite3"
+
+
+class Database:
+    """One database: SQLite in a folder, or PostgreSQL by URL."""
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        self.kind = "sqlite" if parsed.get_backend_name() == "sqlite" else "postgresql"
+        if self.kind == "sqlite":
+            parsed = parsed.set(drivername="sqlite+aiosqlite")
+            self._writer = _sqlite_engine(parsed, "BEGIN IMMEDIATE", pool_size=1)
+            self._reader = _sqlite_engine(parsed, "BEGIN", pool_size=8)
+        else:
+            parsed = parsed.set(drivername="postgresql+psycopg")
+            self._writer = self._reader = create_async_engine(
+                parsed,
+                pool_size=12,
+                max_overflow=0,
+                pool_pre_ping=True,
+                connect_args={"connect_timeout": 5, "options": "-c timezone=UTC -c lock_timeout=10s"},
+            )
+        self.url = parsed
+
+    @property
+    def path(self) -> Path | None:
+        """The SQLite file, or None on PostgreSQL."""
+        return Path(self.url.database) if self.kind == "sqlite" and self.url.database else None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A write transaction: committed at the end of the block, rolled back by any exception."""
+        async with self._writer.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """A consistent read that takes no write lock."""
+        async with self._reader.connect() as connection:
+            if self.kind == "postgresql":
+                await connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+            yield connection
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self._writer.dispose()
+        if self._reader is not self._writer:
+            await self._reader.dispose()
+
+
+def open_database(url: str | None, data_dir: Path) -> Database:
+    """The database named by `url`, or the SQLite file in `data_dir` (made if it is not there)."""
+    if url is None:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        url = f"sqlite:///{data_dir / SQLITE_FILE}"
+    return Database(url)
+
+
+def _sqlite_engine(url: Any, begin: str, pool_size: int) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=60,
+        connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "isolation_level": None},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        cursor: sqlite3.Cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+            "cache_size=-16384",
+            "temp_store=MEMORY",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def start(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

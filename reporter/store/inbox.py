@@ -1,0 +1,177 @@
+"""Identities that took effect, and messages set aside: held ones wait for their incident, rejected ones for a person."""
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any  # rows have no narrower type
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reporter.core.command import Command, Message, Problem
+from reporter.core.instants import parse, rfc3339
+from reporter.core.terms import CommandKind
+from reporter.store import models as m
+
+INBOX = m.Inbox.__table__
+ASIDE = m.SetAside.__table__
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What an identity already stands for. `is_held`: it waits for its incident."""
+
+    digest: str
+    incident: str
+    anomalies: tuple[str, ...]
+    is_held: bool = False
+
+
+async def load_seen(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[bytes, Seen]:
+    """Those of `keys` that took effect or are held."""
+    seen: dict[bytes, Seen] = {}
+    rows = await connection.execute(select(INBOX).where(INBOX.c.key.in_(keys)))
+    for row in rows:
+        seen[row.key] = Seen(row.digest, row.incident_id, tuple(row.anomalies or ()))
+    held = select(ASIDE.c.key, ASIDE.c.digest, ASIDE.c.target).where(ASIDE.c.key.in_(keys), ASIDE.c.state == "held")
+    for row in await connection.execute(held):
+        seen[row.key] = Seen(row.digest, row.target, (), is_held=True)
+    return seen
+
+
+async def save_seen(connection: AsyncConnection, taken: Iterable[tuple[Command, str, Sequence[str]]]) -> None:
+    """Notes for ever that these commands took effect on these incidents, with these anomalies."""
+    rows = [
+        {
+            "key": command.key,
+            "digest": command.digest,
+            "incident_id": incident,
+            "anomalies": list(anomalies) or None,
+        }
+        for command, incident, anomalies in taken
+    ]
+    if rows:
+        await connection.execute(insert(INBOX), rows)
+
+
+async def hold(
+    connection: AsyncConnection, held: Sequence[tuple[Command, str]], now: datetime, reason: str
+) -> None:
+    """Keeps commands until the incidents that they name open."""
+    await connection.execute(
+        insert(ASIDE),
+        [
+            {
+                **_message_columns(command.message, command),
+                "state": "held",
+                "recorded_at": now,
+                "errors": [{"path": "incident", "message": reason}],
+                "key": command.key,
+                "digest": command.digest,
+                "target": target,
+                "command": _document(command),
+            }
+            for command, target in held
+        ],
+    )
+
+
+async def load_held(connection: AsyncConnection, targets: Sequence[str]) -> list[tuple[int, Command]]:
+    """The held commands that wait for any of these incidents, in order of arrival."""
+    held = select(ASIDE).where(ASIDE.c.target.in_(targets), ASIDE.c.state == "held")
+    rows = (await connection.execute(held)).all()
+    return sorted(((row.id, _command(row)) for row in rows), key=lambda item: item[1].order)
+
+
+async def release(
+    connection: AsyncConnection, id_: int, state: str, errors: Sequence[Problem] = ()
+) -> None:
+    """Says what became of a message that had been set aside: `accepted`, `duplicate` or, still, `rejected`."""
+    changes: dict[str, Any] = {"state": state}
+    if errors:
+        changes["errors"] = problem_documents(errors)
+    await connection.execute(update(ASIDE).where(ASIDE.c.id == id_).values(**changes))
+
+
+async def reject(
+    connection: AsyncConnection, message: Message, errors: Sequence[Problem], now: datetime
+) -> int | None:
+    """Keeps a message that could not be understood, byte for byte. None if it is kept already (a redelivery)."""
+    kept = select(ASIDE.c.id).where(
+        ASIDE.c.stream_seq == message.stream_seq,
+        ASIDE.c.received_at == message.received_at,
+        ASIDE.c.subject == message.subject,
+    )
+    if (await connection.execute(kept.limit(1))).first() is not None:
+        return None
+    row = {
+        **_message_columns(message, None),
+        "state": "rejected",
+        "recorded_at": now,
+        "errors": problem_documents(errors),
+    }
+    inserted = await connection.execute(insert(ASIDE).values(**row).returning(ASIDE.c.id))
+    return int(inserted.scalar_one())
+
+
+def problem_documents(problems: Iterable[Problem]) -> list[dict[str, str]]:
+    """Problems as they are stored and answered."""
+    return [{"path": problem.path, "message": problem.message} for problem in problems]
+
+
+def _message_columns(message: Message | None, command: Command | None) -> dict[str, Any]:
+    if message is None and command is not None:
+        message = Message(command.source, b"", b"", 0, command.received_at)
+    if message is None:
+        raise ValueError("neither a message nor a command to keep")
+    return {
+        "subject": message.subject,
+        "headers": message.headers,
+        "body": message.body,
+        "stream_seq": message.stream_seq,
+        "received_at": message.received_at,
+    }
+
+
+def _document(command: Command) -> dict[str, Any]:
+    return {
+        "kind": command.kind,
+        "source": command.source,
+        "id": command.id,
+        "received_at": rfc3339(command.received_at),
+        "unit": command.unit,
+        "data": dict(command.data),
+        "actor": command.actor,
+        "anomalies": list(command.anomalies),
+    }
+
+
+def _command(row: Any) -> Command:
+    kept = row.command
+    return Command(
+        kind=CommandKind(kept["kind"]),
+        source=kept["source"],
+        id=kept["id"],
+        received_at=parse(kept["received_at"]),
+        unit=kept["unit"],
+        data=kept["data"],
+        digest=row.digest,
+        actor=kept["actor"],
+        anomalies=tuple(kept["anomalies"]),
+        message=Message(row.subject, row.headers, row.body, row.stream_seq or 0, row.received_at),
+    )
+
+
+def announcement(message: Message, errors: Sequence[Problem], sha256: str) -> dict[str, Any]:
+    """What `reporter.out.rejected.<unit>` says of a rejected message: its facts and its first 4 KiB."""
+    return {
+        "subject": message.subject,
+        "stream_seq": message.stream_seq,
+        "received_at": rfc3339(message.received_at),
+        "errors": problem_documents(errors),
+        "size": len(message.body),
+        "sha256": sha256,
+        "head_base64": base64.b64encode(message.body[:4096]).decode(),
+        "headers_base64": base64.b64encode(message.headers[:4096]).decode(),
+    }

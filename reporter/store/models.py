@@ -1,0 +1,251 @@
+"""Every table. Instants are UTC microseconds; documents are JSON text; nothing here decides anything.
+
+`clocks.remind_at` and `clocks.judge_at` are the two doorbells of a clock: the next reminder, and the next
+instant that may only be judged once the broker has given its word (contract 3.13). They are kept apart so that
+a judgement that has to wait never holds up a reminder. Both are partial indexes: their cost is that of the
+clocks that still wait, not of the archive.
+"""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, MetaData, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from reporter.store.types import JsonText, UtcDateTime
+
+CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=CONVENTION)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcDateTime,
+        dict[str, Any]: JsonText,
+        list[Any]: JsonText,
+        bytes: LargeBinary,
+        str: Text,
+    }
+
+
+class Edition(Base):
+    """The text of a schedule's edition that some incident is bound to, kept for ever."""
+
+    __tablename__ = "editions"
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    schedule: Mapped[str]
+    edition: Mapped[str]
+    document: Mapped[dict[str, Any]]
+
+
+class Incident(Base):
+    __tablename__ = "incidents"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    code: Mapped[str] = mapped_column(String(64))
+    code_day: Mapped[str] = mapped_column(String(10))
+    unit: Mapped[str]
+    opened_from: Mapped[str]
+    state: Mapped[str]
+    mode: Mapped[str]
+    title: Mapped[str]
+    category: Mapped[str | None]
+    grade: Mapped[str | None]
+    sensitive: Mapped[bool]
+    occurred_earliest_at: Mapped[datetime]
+    occurred_latest_at: Mapped[datetime]
+    is_provisional: Mapped[bool]
+    aware_at: Mapped[datetime | None]
+    received_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    survivor: Mapped[str | None] = mapped_column(String(36))
+    schedule: Mapped[str]
+    edition: Mapped[str]
+    edition_digest: Mapped[str] = mapped_column(String(64))
+    month: Mapped[str] = mapped_column(String(7))
+    anomalies: Mapped[list[Any]]
+    facts: Mapped[dict[str, Any]]
+    version: Mapped[int]
+    head: Mapped[str] = mapped_column(String(64))
+    __table_args__ = (
+        UniqueConstraint("code_day", "code"),
+        Index("ix_incidents_newest", "occurred_earliest_at", "id"),
+        Index("ix_incidents_month", "month"),
+        Index("ix_incidents_survivor", "survivor", sqlite_where=survivor.is_not(None), postgresql_where=survivor.is_not(None)),
+    )
+
+
+class Clock(Base):
+    __tablename__ = "clocks"
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), primary_key=True)
+    obligation: Mapped[str] = mapped_column(String(64), primary_key=True)
+    position: Mapped[int]
+    starts_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    due_latest_at: Mapped[datetime | None]
+    state: Mapped[str]
+    met_at: Mapped[datetime | None]
+    met_by: Mapped[str | None]
+    missing_at: Mapped[datetime | None]
+    verdict: Mapped[str | None]
+    complete: Mapped[bool | None]
+    undeclared: Mapped[list[Any] | None]
+    aware_due_at: Mapped[datetime | None]
+    aware_verdict: Mapped[str | None]
+    breach_due_at: Mapped[datetime | None]
+    breach_certain: Mapped[bool | None]
+    ladder: Mapped[list[Any]]
+    remind_at: Mapped[datetime | None] = mapped_column()
+    judge_at: Mapped[datetime | None] = mapped_column()
+    __table_args__ = (
+        Index("ix_clocks_remind_at", "remind_at", sqlite_where=remind_at.is_not(None), postgresql_where=remind_at.is_not(None)),
+        Index("ix_clocks_judge_at", "judge_at", sqlite_where=judge_at.is_not(None), postgresql_where=judge_at.is_not(None)),
+    )
+
+
+class Line(Base):
+    """One line of an incident's ledger. `text` is the canonical JSON without `hash`; never updated, never deleted."""
+
+    __tablename__ = "ledger"
+    incident_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str]
+    text: Mapped[str]
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class Inbox(Base):
+    """Every identity that took effect, for ever: SHA-256 of source, newline, id; and what it meant."""
+
+    __tablename__ = "inbox"
+    key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    incident_id: Mapped[str] = mapped_column(String(36))
+    anomalies: Mapped[list[Any] | None]
+    __table_args__: ClassVar[Any] = {"sqlite_with_rowid": False}
+
+
+class Outbox(Base):
+    """What still has to be published; a row goes when the broker has acknowledged it."""
+
+    __tablename__ = "outbox"
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    subject: Mapped[str]
+    message_id: Mapped[str]
+    incident_id: Mapped[str | None] = mapped_column(String(36))
+    version: Mapped[int | None]
+    payload: Mapped[str | None]
+    __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}
+
+
+class Notice(Base):
+    __tablename__ = "notices"
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    incident_id: Mapped[str | None] = mapped_column(String(36))
+    unit: Mapped[str]
+    mode: Mapped[str]
+    obligation: Mapped[str | None]
+    step: Mapped[str | None]
+    repeat: Mapped[int]
+    reason: Mapped[str]
+    to_role: Mapped[str]
+    person: Mapped[str | None]
+    phone: Mapped[str | None]
+    channel: Mapped[str]
+    address: Mapped[str]
+    state: Mapped[str]
+    due_at: Mapped[datetime | None]
+    recorded_at: Mapped[datetime]
+    attempts: Mapped[int]
+    note: Mapped[str | None]
+    next_try_at: Mapped[datetime | None] = mapped_column()
+    __table_args__ = (
+        Index("ix_notices_incident_id", "incident_id"),
+        Index(
+            "ix_notices_next_try_at", "next_try_at", sqlite_where=next_try_at.is_not(None), postgresql_where=next_try_at.is_not(None)
+        ),
+    )
+
+
+class SetAside(Base):
+    """A message that could not be understood (`rejected`) or whose incident is not yet known (`held`), byte for byte.
+
+    Once replayed or applied it stays, as `accepted` or `duplicate`.
+    """
+
+    __tablename__ = "set_aside"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    state: Mapped[str]
+    subject: Mapped[str]
+    headers: Mapped[bytes]
+    body: Mapped[bytes]
+    stream_seq: Mapped[int | None]
+    received_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    errors: Mapped[list[Any]]
+    key: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    digest: Mapped[str | None] = mapped_column(String(64))
+    target: Mapped[str | None] = mapped_column(String(36))
+    command: Mapped[dict[str, Any] | None]
+    noticed_at: Mapped[datetime | None]
+    __table_args__ = (
+        Index("ix_set_aside_target", "target"),
+        Index("ix_set_aside_key", "key"),
+        Index("ix_set_aside_arrival", "stream_seq", "received_at"),
+        Index("ix_set_aside_state", "state", "id"),
+    )
+
+
+class RejectedNotice(Base):
+    """When the rejection of a subject's messages was last noticed, and how many came since."""
+
+    __tablename__ = "rejected_notices"
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    noticed_at: Mapped[datetime]
+    waiting: Mapped[int]
+
+
+class Unit(Base):
+    __tablename__ = "units"
+    code: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str]
+    parent: Mapped[str | None] = mapped_column(String(64))
+    phone: Mapped[str]
+    region: Mapped[str]
+    is_active: Mapped[bool]
+
+
+class Shift(Base):
+    """One person on duty in one role: `starts_at` inclusive, `ends_at` exclusive."""
+
+    __tablename__ = "roster"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    unit: Mapped[str] = mapped_column(String(64))
+    role: Mapped[str]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    person: Mapped[str]
+    phone: Mapped[str]
+    channels: Mapped[list[Any]]
+    __table_args__ = (Index("ix_roster_ends_at", "ends_at"),)
+
+
+class Token(Base):
+    """An account for the API. Only the SHA-256 of the secret is kept."""
+
+    __tablename__ = "tokens"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    name: Mapped[str]
+    secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    role: Mapped[str]
+    unit: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+APPEND_ONLY = ("ledger",)

@@ -1,0 +1,92 @@
+"""Notices to people: acknowledged, told of, and those that belong to no incident."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any  # rows have no narrower type
+
+from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reporter.core.terms import NoticeState
+from reporter.store import models as m
+
+NOTICE = m.Notice.__table__
+THROTTLE = m.RejectedNotice.__table__
+ASIDE = m.SetAside.__table__
+
+REJECTED_EVERY = timedelta(minutes=5)
+SUBJECTS_MAX = 20
+"""Distinct subjects noticed on their own within `REJECTED_EVERY`; the rest share one line, so that nobody can
+page a duty officer a thousand times by making subjects up."""
+OTHERS = "*"
+HELD_AFTER = timedelta(seconds=60)
+
+
+async def acknowledge(connection: AsyncConnection, incident_id: str, notice: object) -> Sequence[Row[Any]] | None:
+    """Marks one notice, or all open ones, of an incident acknowledged and returns those newly so. None: no such notice."""
+    mine = select(NOTICE.c.id, NOTICE.c.obligation, NOTICE.c.step, NOTICE.c.state).where(
+        NOTICE.c.incident_id == incident_id
+    )
+    if isinstance(notice, str):
+        mine = mine.where(NOTICE.c.id == notice)
+    rows = (await connection.execute(mine.order_by(NOTICE.c.recorded_at, NOTICE.c.id))).all()
+    if isinstance(notice, str) and not rows:
+        return None
+    open_ = [row for row in rows if row.state != NoticeState.ACKNOWLEDGED]
+    if open_:
+        await connection.execute(
+            update(NOTICE)
+            .where(NOTICE.c.id.in_([row.id for row in open_]))
+            .values(state=NoticeState.ACKNOWLEDGED, next_try_at=None)
+        )
+    return open_
+
+
+async def count_rejection(connection: AsyncConnection, subject: str, now: datetime) -> int:
+    """Counts one more rejected message of `subject`. Returns how many to notice now: 0 while it is too soon."""
+    recent = select(func.count()).select_from(THROTTLE).where(THROTTLE.c.noticed_at > now - REJECTED_EVERY)
+    known = (await connection.execute(select(THROTTLE).where(THROTTLE.c.subject == subject))).first()
+    if known is None and (await connection.execute(recent)).scalar_one() >= SUBJECTS_MAX:
+        subject = OTHERS
+        known = (await connection.execute(select(THROTTLE).where(THROTTLE.c.subject == subject))).first()
+    if known is None:
+        await connection.execute(insert(THROTTLE).values(subject=subject, noticed_at=now, waiting=0))
+        return 1
+    mine = update(THROTTLE).where(THROTTLE.c.subject == subject)
+    if known.noticed_at > now - REJECTED_EVERY:
+        await connection.execute(mine.values(waiting=known.waiting + 1))
+        return 0
+    await connection.execute(mine.values(noticed_at=now, waiting=0))
+    return int(known.waiting) + 1
+
+
+async def overdue_rejections(connection: AsyncConnection, now: datetime) -> list[tuple[str, int]]:
+    """The subjects whose counted rejections may be noticed now, with their counts, which start again."""
+    due = THROTTLE.c.waiting > 0, THROTTLE.c.noticed_at <= now - REJECTED_EVERY
+    rows = (await connection.execute(select(THROTTLE).where(*due).limit(100))).all()
+    for row in rows:
+        await connection.execute(
+            update(THROTTLE).where(THROTTLE.c.subject == row.subject).values(noticed_at=now, waiting=0)
+        )
+    return [(row.subject, row.waiting) for row in rows]
+
+
+async def overdue_held(connection: AsyncConnection, now: datetime) -> list[Row[Any]]:
+    """The messages held for a minute and not yet noticed; they are marked so."""
+    due = ASIDE.c.state == "held", ASIDE.c.noticed_at.is_(None), ASIDE.c.recorded_at <= now - HELD_AFTER
+    columns = ASIDE.c.id, ASIDE.c.subject, ASIDE.c.target
+    rows = list((await connection.execute(select(*columns).where(*due).order_by(ASIDE.c.id).limit(100))).all())
+    if rows:
+        ids = [row.id for row in rows]
+        await connection.execute(update(ASIDE).where(ASIDE.c.id.in_(ids)).values(noticed_at=now))
+    return rows
+
+
+async def save_outcomes(connection: AsyncConnection, outcomes: Sequence[dict[str, Any]]) -> None:
+    """Writes what channels said of notices; one that a person has acknowledged stays so."""
+    for values in outcomes:
+        notice = update(NOTICE).where(NOTICE.c.id == values["id"])
+        kept = notice.where(NOTICE.c.state != NoticeState.ACKNOWLEDGED)
+        await connection.execute(kept.values({name: values[name] for name in values if name != "id"}))
+
+

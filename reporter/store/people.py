@@ -1,0 +1,211 @@
+"""Units and roster: read for the engine, and imported from the files people keep.
+
+An import is one transaction: a file with a single bad line changes nothing. Services under way see what was
+imported with their next step, since they ask for it then.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import RowMapping, bindparam, delete, insert, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reporter.core.roster import ROOT, Duty, UnitNode, UnitTree, channel_of
+from reporter.store.csvfile import ImportRefused
+from reporter.store.database import Database
+from reporter.store.models import Shift, Unit
+from reporter.store.peoplefiles import ShiftRow, read_roster, read_units
+
+__all__ = [
+    "ImportRefused",
+    "RosterSummary",
+    "UnitsSummary",
+    "import_roster",
+    "import_units",
+    "load_tree",
+    "lock_people",
+    "on_duty",
+    "unit_names",
+]
+
+_LOCK: Final = 0x7265706F72746572  # "reporter": any number, the same in every process
+
+
+@dataclass(frozen=True, slots=True)
+class UnitsSummary:
+    """What an import of units did; every field but `root` (the root's code) is a count of units."""
+
+    root: str
+    added: int
+    changed: int
+    unchanged: int
+    deactivated: int
+
+
+@dataclass(frozen=True, slots=True)
+class RosterSummary:
+    """What an import of a roster did: shifts written, old ones replaced, old ones cut to what lies outside.
+
+    `warnings` are (line, text) for addresses on channels that are not there.
+    """
+
+    shifts: int
+    replaced: int
+    cut: int
+    warnings: tuple[tuple[int, str], ...] = ()
+
+
+async def load_tree(connection: AsyncConnection) -> UnitTree:
+    """The units as they stand now; until units are imported, the one with code `root`."""
+    return UnitTree(await _nodes(connection))
+
+
+async def on_duty(connection: AsyncConnection, at: datetime) -> dict[tuple[str, str], list[Duty]]:
+    """Who is on duty at the instant, by (unit, role) as imported; `core.roster.Directory` takes it as it is.
+
+    A shift counts from its start until just before its end.
+    """
+    columns = (Shift.unit, Shift.role, Shift.person, Shift.phone, Shift.channels)
+    rows = await connection.execute(
+        select(*columns).where(Shift.starts_at <= at, Shift.ends_at > at).order_by(Shift.id)
+    )
+    found: dict[tuple[str, str], list[Duty]] = {}
+    for unit, role, person, phone, channels in rows:
+        found.setdefault((unit, role), []).append(Duty(unit, role, person, phone, tuple(channels)))
+    return found
+
+
+async def unit_names(connection: AsyncConnection, codes: Iterable[str]) -> dict[str, str]:
+    """The names of these units, also of `root`; a code nobody registered is its own name."""
+    wanted = set(codes)
+    rows = await connection.execute(
+        select(Unit.code, Unit.name, Unit.parent, Unit.is_active).where(
+            or_(Unit.code.in_(wanted), Unit.parent.is_(None))
+        )
+    )
+    names = {code: code for code in wanted}
+    root = None
+    for code, name, parent, is_active in rows:
+        if code in wanted:
+            names[code] = name
+        if parent is None and is_active:
+            root = name
+    if ROOT in wanted and root is not None:
+        names[ROOT] = root
+    return names
+
+
+async def import_units(database: Database, content: bytes) -> UnitsSummary:
+    """Takes the units of a file over: by code, the absent ones deactivated and never deleted.
+
+    The root may change; `root` is then an alias of the new one, and a former root that is absent hangs
+    below it. Errors: ImportRefused with every bad line.
+    """
+    units = read_units(content)
+    async with database.transaction() as connection:
+        await lock_people(connection)
+        before = {node.code: node for node in await _nodes(connection)}
+        added = [unit for unit in units if unit.code not in before]
+        changed = [unit for unit in units if unit.code in before and before[unit.code] != unit]
+        gone = before.keys() - {unit.code for unit in units}
+        ended = [code for code in gone if before[code].is_active]
+        if added:
+            await connection.execute(insert(Unit), [asdict(unit) for unit in added])
+        if changed:
+            await connection.execute(
+                update(Unit).where(Unit.code == bindparam("of")),
+                [{**asdict(unit), "of": unit.code} for unit in changed],
+            )
+        if ended:
+            await connection.execute(
+                update(Unit).where(Unit.code == bindparam("of")),
+                [{"is_active": False, "of": code} for code in ended],
+            )
+    root = next(unit.code for unit in units if unit.parent is None)
+    return UnitsSummary(root, len(added), len(changed), len(units) - len(added) - len(changed), len(ended))
+
+
+async def import_roster(
+    database: Database, content: bytes, channels: Collection[str] | None = None
+) -> RosterSummary:
+    """Takes the shifts of a file over. `channels` names those that exist here; others are warned of.
+
+    For each unit and role in the file, its span reaches from the first start to the last end. Old shifts
+    within it go; of one that reaches beyond it, the part outside stays, so that a new roster never leaves a
+    hole before or after itself. Other units, roles and times are untouched. Shifts may overlap: both persons
+    are on duty then. Errors: ImportRefused with every bad line, among them units unknown or not active.
+    """
+    async with database.transaction() as connection:
+        await lock_people(connection)
+        tree = await load_tree(connection)
+        shifts = read_roster(content, tree)
+        spans = _spans(shifts)
+        old = await connection.execute(
+            select(Shift).where(
+                Shift.starts_at < max(ends_at for _, ends_at in spans.values()),
+                Shift.ends_at > min(starts_at for starts_at, _ in spans.values()),
+            )
+        )
+        touched, kept, cut = [], [], 0
+        for shift in old.mappings().all():
+            span = spans.get((tree.resolve(shift["unit"]), shift["role"]))
+            if span is None or shift["starts_at"] >= span[1] or shift["ends_at"] <= span[0]:
+                continue
+            touched.append({"of": shift["id"]})
+            rest = _outside(shift, *span)
+            kept += rest
+            cut += bool(rest)
+        if touched:
+            await connection.execute(delete(Shift).where(Shift.id == bindparam("of")), touched)
+        await connection.execute(insert(Shift), [*kept, *map(_values, shifts)])
+    return RosterSummary(len(shifts), len(touched) - cut, cut, _warnings(shifts, channels))
+
+
+async def lock_people(connection: AsyncConnection) -> None:
+    """Lets one import at a time go on, to the end of its transaction. SQLite's write lock does so already."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+
+
+async def _nodes(connection: AsyncConnection) -> list[UnitNode]:
+    columns = (Unit.code, Unit.name, Unit.parent, Unit.phone, Unit.region, Unit.is_active)
+    return [UnitNode(*row) for row in await connection.execute(select(*columns).order_by(Unit.code))]
+
+
+def _spans(shifts: Sequence[ShiftRow]) -> dict[tuple[str | None, str], tuple[datetime, datetime]]:
+    """From the first start to the last end, by (unit, role)."""
+    spans: dict[tuple[str | None, str], tuple[datetime, datetime]] = {}
+    for shift in shifts:
+        starts_at, ends_at = spans.get((shift.unit, shift.role), (shift.starts_at, shift.ends_at))
+        spans[shift.unit, shift.role] = min(starts_at, shift.starts_at), max(ends_at, shift.ends_at)
+    return spans
+
+
+def _outside(shift: RowMapping, starts_at: datetime, ends_at: datetime) -> list[dict[str, object]]:
+    """What is left of an overlapping shift before and after the span."""
+    rest = {name: value for name, value in shift.items() if name != "id"}
+    parts = ({**rest, "ends_at": starts_at}, {**rest, "starts_at": ends_at})
+    return [part for part in parts if part["starts_at"] < part["ends_at"]]
+
+
+def _values(shift: ShiftRow) -> dict[str, object]:
+    return {
+        **{name: value for name, value in asdict(shift).items() if name != "line"},
+        "channels": list(shift.channels),
+    }
+
+
+def _warnings(shifts: Sequence[ShiftRow], channels: Collection[str] | None) -> tuple[tuple[int, str], ...]:
+    if channels is None:
+        return ()
+    return tuple(
+        (
+            shift.line,
+            f"there is no channel {name} here; {shift.person} is noticed on the desk unless another works",
+        )
+        for shift in shifts
+        for name, _ in map(channel_of, shift.channels)
+        if name not in channels
+    )

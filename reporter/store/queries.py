@@ -1,0 +1,345 @@
+"""The read side: what pages and the API show, as frozen rows, never as ORM objects.
+
+Everything here takes a connection of `Database.snapshot()`, so what one page shows is one state. A page of
+incidents costs four queries whatever its length: incidents, clocks, notices, and the ledger lines of reports.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, TypeVar  # Any: columns of SQL and documents of JSON have no narrower type
+
+from sqlalchemy import ColumnElement, Select, and_, cast, exists, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.types import JSON, Text
+
+from reporter.core.terms import ClockState, FactKind, IncidentState, Verdict
+from reporter.store.models import Base, Clock, Inbox, Incident, Line, Notice
+
+OVERDUE = "overdue"
+"""A filter beside the verdicts: breached and still open."""
+
+Scope = frozenset[str] | None
+"""The codes of the units that may be seen; None: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """One incident as it stands. `unit` owns it; `opened_from` is the unit whose event opened it."""
+
+    id: str
+    code: str
+    unit: str
+    opened_from: str
+    state: str
+    mode: str
+    title: str
+    category: str | None
+    grade: str | None
+    sensitive: bool
+    occurred_earliest_at: datetime
+    occurred_latest_at: datetime
+    is_provisional: bool
+    aware_at: datetime | None
+    received_at: datetime
+    recorded_at: datetime
+    closed_at: datetime | None
+    survivor: str | None
+    schedule: str
+    edition: str
+    anomalies: list[str]
+    facts: dict[str, Any]
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockRow:
+    """One clock of an incident."""
+
+    incident_id: str
+    obligation: str
+    starts_at: datetime
+    due_at: datetime
+    due_latest_at: datetime | None
+    state: str
+    met_at: datetime | None
+    met_by: str | None
+    verdict: str | None
+    complete: bool | None
+    undeclared: list[str] | None
+    aware_due_at: datetime | None
+    aware_verdict: str | None
+
+    @property
+    def late_by_s(self) -> float | None:
+        """Seconds from the last possible deadline to the report; None unless the verdict is late."""
+        return late_by_s(self.verdict, self.met_at, self.due_latest_at or self.due_at)
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRow:
+    """One notice to one person on one channel."""
+
+    id: str
+    incident_id: str
+    obligation: str | None
+    step: str | None
+    repeat: int
+    reason: str
+    to_role: str
+    person: str | None
+    channel: str
+    state: str
+    due_at: datetime | None
+    recorded_at: datetime
+    attempts: int
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """One report that counts for an incident, as its ledger line has it; `received_at` is RFC 3339 text."""
+
+    id: str
+    covers: list[str]
+    form: str
+    received_at: str
+    unit: str
+    data: dict[str, Any]
+    anomalies: list[str]
+    joined_from: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRecord:
+    """An incident with all that is shown of it."""
+
+    incident: IncidentRow
+    clocks: tuple[ClockRow, ...]
+    notices: tuple[NoticeRow, ...]
+    reports: tuple[ReportRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentFilter:
+    """Which incidents, newest occurrence first.
+
+    `scope` is what the reader may see at all; `units` filters by owning unit. `since` is inclusive, `until`
+    exclusive, both on the occurrence's earliest end. `verdict` may be `OVERDUE`. `after` is the place in the
+    order (earliest occurrence, id) of the last row already seen.
+    """
+
+    scope: Scope = None
+    units: Scope = None
+    state: str | None = None
+    mode: str | None = None
+    verdict: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    text: str | None = None
+    after: tuple[datetime, str] | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What has to be known of an incident before a command for it may enter."""
+
+    unit: str
+    opened_from: str
+    state: str
+
+
+def late_by_s(verdict: str | None, met_at: datetime | None, final_due_at: datetime) -> float | None:
+    """How late, in seconds: a whole number as an int, None unless the verdict is late."""
+    if verdict != Verdict.LATE or met_at is None:
+        return None
+    seconds = (met_at - final_due_at).total_seconds()
+    return int(seconds) if seconds.is_integer() else seconds
+
+
+async def incidents(connection: AsyncConnection, wanted: IncidentFilter) -> list[IncidentRecord]:
+    """At most `limit` incidents, with their parts: four queries."""
+    statement = _filtered(wanted, connection.dialect.name).order_by(
+        Incident.occurred_earliest_at.desc(), Incident.id.desc()
+    )
+    rows = [IncidentRow(*row) for row in await connection.execute(statement.limit(wanted.limit))]
+    return await _with_parts(connection, rows)
+
+
+async def incident(
+    connection: AsyncConnection, incident_id: str, scope: Scope = None
+) -> IncidentRecord | None:
+    """One incident with its parts, or None if there is none in `scope`."""
+    statement = select(*_columns(IncidentRow, Incident)).where(Incident.id == incident_id, *_visible(scope))
+    rows = [IncidentRow(*row) for row in await connection.execute(statement)]
+    records = await _with_parts(connection, rows)
+    return records[0] if records else None
+
+
+async def board(
+    connection: AsyncConnection, scope: Scope, limit: int
+) -> list[tuple[IncidentRow, tuple[ClockRow, ...]]]:
+    """The newest open incidents with their clocks: two queries."""
+    wanted = IncidentFilter(scope=scope, state=IncidentState.OPEN)
+    statement = _filtered(wanted, connection.dialect.name).order_by(
+        Incident.occurred_earliest_at.desc(), Incident.id.desc()
+    )
+    rows = [IncidentRow(*row) for row in await connection.execute(statement.limit(limit))]
+    clocks = await _clocks(connection, [row.id for row in rows])
+    return [(row, tuple(clocks.get(row.id, ()))) for row in rows]
+
+
+async def standing(connection: AsyncConnection, incident_id: str) -> Standing | None:
+    """Whose an incident is and how it stands; None if there is no such incident."""
+    statement = select(Incident.unit, Incident.opened_from, Incident.state).where(Incident.id == incident_id)
+    row = (await connection.execute(statement)).one_or_none()
+    return Standing(*row) if row else None
+
+
+async def has_taken(connection: AsyncConnection, key: bytes) -> bool:
+    """Whether the identity whose inbox key this is has taken effect already."""
+    return (await connection.execute(select(Inbox.digest).where(Inbox.key == key))).first() is not None
+
+
+async def has_notice(connection: AsyncConnection, incident_id: str, notice_id: str) -> bool:
+    """Whether the notice exists and is of that incident."""
+    statement = select(Notice.id).where(Notice.id == notice_id, Notice.incident_id == incident_id)
+    return (await connection.execute(statement)).first() is not None
+
+
+async def ledger(connection: AsyncConnection, incident_id: str) -> list[tuple[str, str]]:
+    """The incident's ledger lines, oldest first: canonical text without `hash`, and the hash."""
+    statement = select(Line.text, Line.hash).where(Line.incident_id == incident_id).order_by(Line.version)
+    return [(row.text, row.hash) for row in await connection.execute(statement)]
+
+
+# --- the filter ---------------------------------------------------------------------------------------------
+
+
+def _filtered(wanted: IncidentFilter, dialect: str) -> Select[Any]:
+    conditions = _visible(wanted.scope)
+    if wanted.units is not None:
+        conditions.append(Incident.unit.in_(sorted(wanted.units)))
+    if wanted.state is not None:
+        conditions.append(Incident.state == wanted.state)
+    if wanted.mode is not None:
+        conditions.append(Incident.mode == wanted.mode)
+    if wanted.since is not None:
+        conditions.append(Incident.occurred_earliest_at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(Incident.occurred_earliest_at < wanted.until)
+    if wanted.verdict == OVERDUE:
+        conditions.append(Incident.state == IncidentState.OPEN)
+        conditions.append(_has_clock(Clock.state == ClockState.BREACHED))
+    elif wanted.verdict is not None:
+        conditions.append(_has_clock(Clock.verdict == wanted.verdict))
+    if wanted.text is not None:
+        # `icontains` ignores case and escapes the wildcards that the reader typed.
+        texts = (Incident.title, _place_text(dialect))
+        conditions.append(or_(*(text.icontains(wanted.text, autoescape=True) for text in texts)))
+    if wanted.after is not None:
+        at, last_id = wanted.after
+        # Said so that the index serves the first half: the second alone would be a scan.
+        conditions.append(Incident.occurred_earliest_at <= at)
+        conditions.append(or_(Incident.occurred_earliest_at < at, Incident.id < last_id))
+    return select(*_columns(IncidentRow, Incident)).where(*conditions)
+
+
+def _place_text(dialect: str) -> ColumnElement[str]:
+    # The facts are JSON kept as text. A cast to JSON means a number on SQLite; PostgreSQL needs it.
+    if dialect == "sqlite":
+        return func.json_extract(Incident.facts, "$.place.text", type_=Text)
+    # mypy cannot see through an index into JSON.
+    path: ColumnElement[str] = cast(Incident.facts, JSON)["place"]["text"].as_string()
+    return path
+
+
+def _visible(scope: Scope) -> list[ColumnElement[bool]]:
+    if scope is None:
+        return []
+    codes = sorted(scope)
+    return [or_(Incident.unit.in_(codes), Incident.opened_from.in_(codes))]
+
+
+def _has_clock(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(and_(Clock.incident_id == Incident.id, condition))
+
+
+def _columns(row: type[Any], model: type[Base]) -> list[InstrumentedAttribute[Any]]:
+    return [getattr(model, each.name) for each in fields(row)]
+
+
+# --- the parts ----------------------------------------------------------------------------------------------
+
+
+Part = TypeVar("Part", ClockRow, NoticeRow)
+
+
+async def _with_parts(connection: AsyncConnection, rows: Sequence[IncidentRow]) -> list[IncidentRecord]:
+    if not rows:
+        return []
+    ids = [row.id for row in rows]
+    clocks = await _clocks(connection, ids)
+    notices = await _notices(connection, ids)
+    reports = await _reports(connection, ids)
+    return [
+        IncidentRecord(
+            row, tuple(clocks.get(row.id, ())), tuple(notices.get(row.id, ())), tuple(reports.get(row.id, ()))
+        )
+        for row in rows
+    ]
+
+
+async def _clocks(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, list[ClockRow]]:
+    statement = select(*_columns(ClockRow, Clock)).where(Clock.incident_id.in_(ids)).order_by(Clock.position)
+    return _by_incident(ClockRow(*row) for row in await connection.execute(statement))
+
+
+async def _notices(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, list[NoticeRow]]:
+    statement = (
+        select(*_columns(NoticeRow, Notice))
+        .where(Notice.incident_id.in_(ids))
+        .order_by(Notice.recorded_at, Notice.due_at, Notice.id)
+    )
+    return _by_incident(NoticeRow(*row) for row in await connection.execute(statement))
+
+
+def _by_incident(rows: Iterable[Part]) -> dict[str, list[Part]]:
+    grouped: dict[str, list[Part]] = {}
+    for row in rows:
+        grouped.setdefault(row.incident_id, []).append(row)
+    return grouped
+
+
+async def _reports(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, list[ReportRow]]:
+    """The reports that count now: those the ledger says came, less those an amended line says have left."""
+    statement = (
+        select(Line.incident_id, Line.kind, Line.text)
+        .where(Line.incident_id.in_(ids), Line.kind.in_((FactKind.REPORTED, FactKind.AMENDED)))
+        .order_by(Line.incident_id, Line.version)
+    )
+    found: dict[str, dict[str, ReportRow]] = {}
+    for incident_id, kind, text in await connection.execute(statement):
+        body = json.loads(text)["body"]
+        counted = found.setdefault(incident_id, {})
+        if kind == FactKind.REPORTED:
+            counted[body["report"]] = ReportRow(
+                id=body["report"],
+                covers=body["covers"],
+                form=body["form"],
+                received_at=body["received_at"],
+                unit=body["unit"],
+                data=body["data"],
+                anomalies=body["anomalies"],
+                joined_from=body.get("joined_from"),
+            )
+        else:
+            for report_id in body.get("left", ()):
+                counted.pop(report_id, None)
+    return {
+        incident_id: sorted(counted.values(), key=lambda report: (report.received_at, report.id))
+        for incident_id, counted in found.items()
+    }

@@ -19,9 +19,10 @@ MARKS = {Mode.ACTUAL: "", Mode.EXERCISE: "【演练】", Mode.TEST: "【测试�
 class Message:
     """One notice, ready to be sent to one address.
 
-    `id` is the notice's, the same at every attempt: a receiver tells repeated deliveries by it. `person` is None
-    where nobody is on duty. `subject` (one line) and `text` are Chinese first, English second, and marked by
-    `mode` here, so that no channel can leave the mark out. `payload` is the same for machines: JSON values only.
+    `id` is the notice's, the same at every attempt: a receiver tells repeated deliveries by it. `person`
+    is None where nobody is on duty. `subject` (one line) and `text` are Chinese first, English second, and
+    marked by `mode` here, so that no channel can leave the mark out. `payload` holds the facts for
+    machines, JSON values only, without the texts.
     """
 
     id: str

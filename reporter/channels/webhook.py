@@ -42,7 +42,8 @@ class Webhook:
         client = await self._open()
         from httpx import HTTPError, InvalidURL, UnsupportedProtocol
 
-        body = json.dumps(message.payload, ensure_ascii=False, separators=(",", ":")).encode()
+        document = {**message.payload, "subject": message.subject, "text": message.text}
+        body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
         headers = {
             "content-type": "application/json",
             "webhook-id": message.id,
@@ -91,7 +92,7 @@ def _client(timeout_s: float) -> "httpx.AsyncClient":
 
 
 async def _post(client: "httpx.AsyncClient", url: str, body: bytes, headers: dict[str, str]) -> int:
-    """The status of the answer. What else it says is read (so that the connection can be kept) up to a limit."""
+    """The status of the answer. The rest is read up to a limit, so that the connection can be kept."""
     async with client.stream("POST", url, content=body, headers=headers) as answer:
         size = 0
         async for chunk in answer.aiter_raw():

@@ -11,7 +11,7 @@ app = typer.Typer(
     name="reporter",
     help="突发事件直报时限跟踪。Tracks the statutory reporting deadlines of emergencies.",
     epilog=(
-        "退出状态 exit status：0 正常 good · 1 发现问题（并说明）found something wrong · 2 用法有误 wrong usage。"
+        "退出状态 exit status：0 正常 good · 1 发现问题 found something wrong · 2 用法有误 wrong usage。"
         "先试 start with：reporter demo"
     ),
     add_completion=False,

@@ -62,7 +62,11 @@ def standing(clock: Document, now: datetime, language: str = "zh") -> Standing:
     if state is ClockState.MET:
         met = parse(clock["met_at"]) if clock["met_at"] else due
         apart = countdown(due - met)
-        span = (f"晚 {apart}" if zh else f"{apart} late") if met > due else (f"早 {apart}" if zh else f"{apart} early")
+        span = (
+            (f"晚 {apart}" if zh else f"{apart} late")
+            if met > due
+            else (f"早 {apart}" if zh else f"{apart} early")
+        )
         missing = "" if clock["complete"] is not False else (" 要素不全" if zh else " incomplete")
         return Standing("✔", word + missing, span, "yellow" if verdict is Verdict.LATE else "green")
     if state is ClockState.BREACHED or now > due:
@@ -83,7 +87,9 @@ def local(at: str | None, zone: str, form: str = "%m-%d %H:%M:%S") -> str:
 def marked_title(incident: Document, language: str = "zh") -> str:
     """The title, marked 【演练】 or 【测试】 where the incident is not an actual one."""
     mode = Mode(incident["mode"])
-    return str(incident["title"]) if mode is Mode.ACTUAL else f"【{label(mode, language)}】{incident['title']}"
+    return (
+        str(incident["title"]) if mode is Mode.ACTUAL else f"【{label(mode, language)}】{incident['title']}"
+    )
 
 
 def render_board(
@@ -106,11 +112,15 @@ def render_board(
     clock_at = now.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S")
     table = Table(
         title=f"值班看板 {clock_at}" if zh else f"Board {clock_at}",
-        caption="● 计时  ▲ 将到期  ■ 超时  ✔ 已报  ◇ 中止" if zh else "● running  ▲ due soon  ■ overdue  ✔ met  ◇ stopped",
+        caption="● 计时  ▲ 将到期  ■ 超时  ✔ 已报  ◇ 中止"
+        if zh
+        else "● running  ▲ due soon  ■ overdue  ✔ met  ◇ stopped",
         title_justify="left",
         caption_justify="left",
     )
-    for heading in ("事件", "报送义务", "时限", "状态") if zh else ("Incident", "Obligation", "Due", "Standing"):
+    for heading in (
+        ("事件", "报送义务", "时限", "状态") if zh else ("Incident", "Obligation", "Due", "Standing")
+    ):
         table.add_column(heading, overflow="fold", ratio=None)
     for incident in sorted(incidents, key=urgency):
         lines = [marked_title(incident, language), f"{incident['code']} · {incident['unit']}"]
@@ -165,7 +175,11 @@ def latest_notices(incidents: Sequence[Document]) -> list[Document]:
 
 def urgency(incident: Document) -> tuple[bool, str]:
     """Sorts incidents: those with an unmet clock first, by its due time."""
-    unmet = [str(c["due_at"]) for c in incident["clocks"] if c["state"] in (ClockState.RUNNING, ClockState.BREACHED)]
+    unmet = [
+        str(c["due_at"])
+        for c in incident["clocks"]
+        if c["state"] in (ClockState.RUNNING, ClockState.BREACHED)
+    ]
     return (not unmet, min(unmet, default=str(incident["received_at"])))
 
 
@@ -192,7 +206,9 @@ def register(app: typer.Typer) -> None:
     async def board(
         call: Call,
         once: Annotated[bool, typer.Option("--once", help="只显示一次。Print it once.")] = False,
-        unit: Annotated[str | None, typer.Option("--unit", help="只看此单位及下级。This unit's subtree.")] = None,
+        unit: Annotated[
+            str | None, typer.Option("--unit", help="只看此单位及下级。This unit's subtree.")
+        ] = None,
     ) -> None:
         """在办事件与倒计时，每秒刷新。Open incidents with countdowns, refreshed each second."""
         from reporter.cli.client import service

@@ -57,13 +57,13 @@ class Api:
         return items
 
     async def incident_id(self, name: str) -> str:
-        """The id of the incident called `name`: an id, or a code such as 1123-7KQF (the newest of that code)."""
+        """The id of the incident called `name`: an id, or a code (the newest incident that has it)."""
         try:
             return str(uuid.UUID(name))
         except ValueError:
             wanted = name.upper()
-        for query in ({"q": wanted}, {}):  # the search first; it need not know codes
-            for incident in await self.pages(f"{API}/incidents", **query):
+        for words in (wanted, None):  # the search first, though it need not know codes
+            for incident in await self.pages(f"{API}/incidents", q=words):
                 if incident["code"] == wanted:
                     return str(incident["id"])
         raise Trouble(
@@ -113,7 +113,9 @@ def _document(answer: httpx.Response) -> Document:
     if isinstance(document, dict):
         return document
     where = str(answer.url)
-    raise Trouble(f"{where} 的回答不是 JSON：那里是别的服务？", f"{where} did not answer JSON: another service?")
+    raise Trouble(
+        f"{where} 的回答不是 JSON：那里是别的服务？", f"{where} did not answer JSON: another service?"
+    )
 
 
 def _unreachable(url: str, reason: Exception) -> Trouble:
@@ -129,7 +131,8 @@ def _unreachable(url: str, reason: Exception) -> Trouble:
 _HINTS = {
     401: (
         "需要有效的令牌：用 `reporter token create 名称 --role duty` 创建，放入 REPORTER_TOKEN",
-        "a valid token is needed: make one with `reporter token create NAME --role duty`, put it in REPORTER_TOKEN",
+        "a valid token is needed: make one with `reporter token create NAME --role duty`, "
+        "put it in REPORTER_TOKEN",
     ),
     403: ("此令牌的角色或单位不允许这样做", "this token's role or unit does not allow it"),
     404: ("没有这一项，或不在此令牌的单位范围内", "there is no such thing, or not within this token's unit"),
@@ -154,5 +157,7 @@ def _refusal(answer: httpx.Response) -> Trouble:
     lines = [f"  {each.get('path') or '-'}: {each.get('message')}" for each in problem.get("errors") or ()]
     tail = "".join(f"\n{line}" for line in lines)
     return Trouble(
-        f"{zh}（{answer.status_code}）：{said}{tail}", f"{en} ({answer.status_code}): {said}{tail}", document=problem
+        f"{zh}（{answer.status_code}）：{said}{tail}",
+        f"{en} ({answer.status_code}): {said}{tail}",
+        document=problem,
     )

@@ -8,11 +8,15 @@ import typer
 
 from reporter.cli.trouble import WrongUsage
 from reporter.cli.verb import CLIENT, Call, Document, verb
+from reporter.core.reading import CASUALTY_COUNTS
 from reporter.core.terms import Category, Form, Grade, Mode
 
-Incident = Annotated[str, typer.Argument(metavar="INCIDENT", help="事件的 id 或编号。The incident's id or code.")]
+Incident = Annotated[
+    str, typer.Argument(metavar="INCIDENT", help="事件的 id 或编号。The incident's id or code.")
+]
 Key = Annotated[
-    str | None, typer.Option("--key", help="幂等键：相同的键不会重复生效。Idempotency-Key; the same key acts once.")
+    str | None,
+    typer.Option("--key", help="幂等键：相同的键不会重复生效。Idempotency-Key; the same key acts once."),
 ]
 Reason = Annotated[str, typer.Option("--reason", help="原因。Why.")]
 Occurred = Annotated[
@@ -22,13 +26,17 @@ Occurred = Annotated[
         help="事发时间，RFC 3339 带时区；区间写作 早/晚。When it happened; an interval as EARLIEST/LATEST.",
     ),
 ]
-Aware = Annotated[str | None, typer.Option("--aware", help="知悉时间，RFC 3339。When the unit learned of it.")]
+Aware = Annotated[
+    str | None, typer.Option("--aware", help="知悉时间，RFC 3339。When the unit learned of it.")
+]
 GradeOption = Annotated[Grade | None, typer.Option("--grade", help="等级。Grade.")]
 CategoryOption = Annotated[Category | None, typer.Option("--category", help="类别。Category.")]
 Sensitive = Annotated[
     bool | None, typer.Option("--sensitive/--not-sensitive", help="是否敏感。Whether it is sensitive.")
 ]
-ModeOption = Annotated[Mode | None, typer.Option("--mode", help="实战、演练或测试。Actual, exercise or test.")]
+ModeOption = Annotated[
+    Mode | None, typer.Option("--mode", help="实战、演练或测试。Actual, exercise or test.")
+]
 Place = Annotated[str | None, typer.Option("--place", help="地点。Where, in words.")]
 PlaceCode = Annotated[str | None, typer.Option("--place-code", help="行政区划代码。Region code.")]
 Lat = Annotated[float | None, typer.Option("--lat", help="纬度。Latitude, degrees.")]
@@ -43,7 +51,7 @@ Summary = Annotated[str | None, typer.Option("--summary", help="情况摘要。W
 
 
 def instants(text: str | None) -> str | Document | None:
-    """What `--occurred` says: an instant, or `EARLIEST/LATEST`. The service checks the instants themselves."""
+    """What `--occurred` says: an instant, or `EARLIEST/LATEST`. The service checks the instants."""
     if text is None or "/" not in text:
         return text
     earliest, _, latest = text.partition("/")
@@ -51,7 +59,7 @@ def instants(text: str | None) -> str | Document | None:
 
 
 def element(text: str) -> tuple[str, str | Document]:
-    """One `--element NAME=VALUE`. `none` and `pending:WHY` are declarations; `text:` in front keeps either as text.
+    """One `--element NAME=VALUE`. `none` and `pending:WHY` are declarations, `text:none` is the text none.
 
     Errors: WrongUsage.
     """
@@ -77,14 +85,13 @@ def facts(
 ) -> Document:
     """The fields of an incident as the API takes them, without those that were not given.
 
-    `place` is text, code, latitude, longitude; `casualties` dead, missing, serious, light, trapped, evacuated.
+    `place` is text, code, latitude, longitude; `casualties` are in the order of `CASUALTY_COUNTS`.
     """
-    kinds = ("dead", "missing", "serious", "light", "trapped", "evacuated")
     return given(
         **plain,
         occurred=instants(occurred),
         place=given(**dict(zip(("text", "code", "lat", "lon"), place, strict=True))) or None,
-        casualties=given(**dict(zip(kinds, casualties, strict=True))) or None,
+        casualties=given(**dict(zip(CASUALTY_COUNTS, casualties, strict=True))) or None,
     )
 
 
@@ -132,7 +139,9 @@ def register(app: typer.Typer) -> None:
         trapped: Trapped = None,
         evacuated: Evacuated = None,
         summary: Summary = None,
-        channel: Annotated[str | None, typer.Option("--channel", help="来源渠道，如 110。How it came in.")] = None,
+        channel: Annotated[
+            str | None, typer.Option("--channel", help="来源渠道，如 110。How it came in.")
+        ] = None,
         schedule: Annotated[
             str | None, typer.Option("--schedule", help="报送时限表的 id。Id of the schedule.")
         ] = None,
@@ -154,14 +163,18 @@ def register(app: typer.Typer) -> None:
         form: Annotated[Form, typer.Option("--form", help="电话或书面。Phone or written.")],
         covers: Annotated[
             str | None,
-            typer.Option("--covers", help="所报义务，逗号分隔；缺省为最早未报的。Obligations, with commas between."),
+            typer.Option(
+                "--covers", help="所报义务，逗号分隔；缺省为最早未报的。Obligations, with commas between."
+            ),
         ] = None,
         text: Annotated[
             str | None, typer.Option("--text", help="正文；- 读标准输入。The report's text; - reads stdin.")
         ] = None,
         elements: Annotated[
             list[str] | None,
-            typer.Option("--element", help="要素 名称=内容|none|pending:原因，可重复。NAME=VALUE, may be repeated."),
+            typer.Option(
+                "--element", help="要素 名称=内容|none|pending:原因，可重复。NAME=VALUE, may be repeated."
+            ),
         ] = None,
         author: Annotated[str | None, typer.Option("--author", help="报告人。Who wrote it.")] = None,
         caller: Annotated[str | None, typer.Option("--caller", help="来电人。Who called.")] = None,
@@ -187,7 +200,8 @@ def register(app: typer.Typer) -> None:
         call: Call,
         incident: Incident,
         notice: Annotated[
-            str | None, typer.Option("--notice", help="通知 id；缺省为全部未签收的。A notice; absent: all open ones.")
+            str | None,
+            typer.Option("--notice", help="通知 id；缺省为全部未签收的。A notice; absent: all open ones."),
         ] = None,
         by: Annotated[str | None, typer.Option("--by", help="签收人。Who takes it.")] = None,
         key: Key = None,
@@ -227,7 +241,10 @@ def register(app: typer.Typer) -> None:
             casualties=(dead, missing, serious, light, trapped, evacuated), summary=summary,
         )  # fmt: skip
         if len(body) == 1:
-            raise WrongUsage("没有要更正的内容，见 `reporter amend --help`", "nothing to correct: see `reporter amend --help`")
+            raise WrongUsage(
+                "没有要更正的内容，见 `reporter amend --help`",
+                "nothing to correct: see `reporter amend --help`",
+            )
         await _post(call, "/incidents/{}/amendments", body, key, incident)
 
     @verb(app, "withdraw", *CLIENT)
@@ -236,7 +253,8 @@ def register(app: typer.Typer) -> None:
         incident: Incident,
         reason: Reason,
         duplicate_of: Annotated[
-            str | None, typer.Option("--duplicate-of", help="与此事件重复，报告并入其中。It is the same as this one.")
+            str | None,
+            typer.Option("--duplicate-of", help="与此事件重复，报告并入其中。It is the same as this one."),
         ] = None,
         key: Key = None,
     ) -> None:

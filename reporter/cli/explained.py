@@ -134,7 +134,11 @@ class Explainer:
             )
         )
         earliest, latest = self._at(row.occurred_earliest_at), self._at(row.occurred_latest_at)
-        when = earliest if earliest == latest else self._say(f"{earliest} 至 {latest} 之间", f"{earliest} to {latest}")
+        when = (
+            earliest
+            if earliest == latest
+            else self._say(f"{earliest} 至 {latest} 之间", f"{earliest} to {latest}")
+        )
         if row.is_provisional:
             lines.append(
                 self._say(
@@ -145,7 +149,9 @@ class Explainer:
             )
         else:
             lines.append(self._say(f"事发：{when}", f"Occurred: {when}"))
-        lines.append(self._say(f"接报：{self._at(row.received_at)}", f"Received: {self._at(row.received_at)}"))
+        lines.append(
+            self._say(f"接报：{self._at(row.received_at)}", f"Received: {self._at(row.received_at)}")
+        )
         if row.state != IncidentState.OPEN:
             lines.append(self._say("状态：", "State: ") + label(IncidentState(row.state), self._language))
         if row.anomalies:
@@ -170,15 +176,20 @@ class Explainer:
         if not is_sound:
             other = self._at(computed) if computed else "-"
             sums.append(
-                self._say(f"■ 重算得 {other}，与所存不符", f"■ computed anew it is {other}: not what is stored")
+                self._say(
+                    f"■ 重算得 {other}，与所存不符", f"■ computed anew it is {other}: not what is stored"
+                )
             )
         if clock.due_latest_at:
             latest = self._at(clock.due_latest_at)
             sums.append(
-                self._say(f"事发时间为区间，最晚时限 {latest}", f"the occurrence is an interval: due at the latest {latest}")
+                self._say(
+                    f"事发时间为区间，最晚时限 {latest}",
+                    f"the occurrence is an interval: due at the latest {latest}",
+                )
             )
         fired = [self._fired(fact) for fact in facts if _concerns(fact, clock.obligation)]
-        sentences = (*sums, *fired, *self._verdict(obligation, clock, record))
+        sentences = (*sums, *fired, *self._verdict(clock, record))
         title = self._say(obligation.title_zh, obligation.title_en)
         return ClockTold(clock.obligation, title, clock.due_at, clock.verdict, sentences, is_sound)
 
@@ -208,33 +219,54 @@ class Explainer:
             return f"{line} {label(Verdict(verdict), self._language) if verdict else '-'}"
         if kind is FactKind.BREACH_LIFTED:
             return f"{line} ({body.get('reason')})"
+        nobody = self._say("无人值班", "nobody on duty")
         people = [
-            f"{each.get('person') or self._say('无人值班', 'nobody on duty')} ({each.get('to')}, {each.get('channel')})"
+            f"{each.get('person') or nobody} ({each.get('to')}, {each.get('channel')})"
             for each in body.get("notices") or ()
         ]
         step = f" {body['step']}" if body.get("step") else ""
         unsure = self._say(" 待定", " not certain") if body.get("certain") is False else ""
         return f"{line}{step}{unsure} → {', '.join(people) or '-'}"
 
-    def _verdict(self, obligation: Obligation, clock: "ClockRow", record: "IncidentRecord") -> list[str]:
-        said = self._judgement(obligation, clock, record)
+    def _verdict(self, clock: "ClockRow", record: "IncidentRecord") -> list[str]:
+        said = self._judgement(clock, record)
         if clock.undeclared:
             names = ", ".join(clock.undeclared)
-            said.append(self._say(f"要素不全，缺：{names}（不影响时限判定）", f"Incomplete, undeclared: {names}"))
+            said.append(
+                self._say(f"要素不全，缺：{names}（不影响时限判定）", f"Incomplete, undeclared: {names}")
+            )
         if clock.aware_due_at and clock.aware_verdict:
             aware, verdict = self._at(clock.aware_due_at), label(Verdict(clock.aware_verdict), self._language)
-            said.append(self._say(f"若自知悉起算：{aware} 前，{verdict}", f"Counted from awareness: {aware}, {verdict}"))
+            said.append(
+                self._say(
+                    f"若自知悉起算：{aware} 前，{verdict}", f"Counted from awareness: {aware}, {verdict}"
+                )
+            )
         return said
 
-    def _judgement(self, obligation: Obligation, clock: "ClockRow", record: "IncidentRecord") -> list[str]:
+    def _judgement(self, clock: "ClockRow", record: "IncidentRecord") -> list[str]:
         due, state = self._at(clock.due_at), ClockState(clock.state)
         if state is ClockState.STOPPED:
-            return [self._say("事件已撤回，计时中止，不作判定", "Withdrawn: the clock is stopped, nothing is judged")]
+            return [
+                self._say(
+                    "事件已撤回，计时中止，不作判定", "Withdrawn: the clock is stopped, nothing is judged"
+                )
+            ]
         if clock.met_at is None:
             if clock.verdict == Verdict.MISSING:
-                return [self._say(f"判定未报：{due} 已过，至结案无合格报告", f"Missing: closed, {due} passed without a report")]
+                return [
+                    self._say(
+                        f"判定未报：{due} 已过，至结案无合格报告",
+                        f"Missing: closed, {due} passed without a report",
+                    )
+                ]
             if state is ClockState.BREACHED:
-                return [self._say(f"已超时：{due} 前无合格报告，尚未收到", f"Overdue: {due} passed without a report, none yet")]
+                return [
+                    self._say(
+                        f"已超时：{due} 前无合格报告，尚未收到",
+                        f"Overdue: {due} passed without a report, none yet",
+                    )
+                ]
             return [self._say("计时中", "Running")]
         report = next((each for each in record.reports if each.id == clock.met_by), None)
         form = label(Form(report.form), self._language) if report else ""

@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 
     @verb(db, "backup", *STORE)
     async def db_backup(call: Call, file: File) -> None:
-        """备份（服务可在运行），旁附 SHA-256。Copies the database, also of a running service; SHA-256 beside it."""
+        """备份，服务可在运行；旁附 SHA-256。Copies the database, also of a running service."""
         from reporter.store.copies import CopyRefused, back_up
 
         try:
@@ -74,9 +74,11 @@ def register(app: typer.Typer) -> None:
     @verb(rejected, "list", *STORE)
     async def rejected_list(
         call: Call,
-        limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="最多几条。At most so many.")] = 200,
+        limit: Annotated[
+            int, typer.Option("--limit", min=1, max=10_000, help="最多几条。At most so many.")
+        ] = 200,
     ) -> None:
-        """列出被拒收（rejected）和被搁置（held）的消息，新的在前。Rejected and held messages, newest first."""
+        """列出被拒收和被搁置的消息，新的在前。Rejected and held messages, newest first."""
         from reporter.cli.board import local
         from reporter.cli.shown import table
         from reporter.store.rejected import set_aside
@@ -101,10 +103,13 @@ def register(app: typer.Typer) -> None:
     async def rejected_replay(
         call: Call,
         message: Annotated[
-            int | None, typer.Argument(metavar="[ID]", help="rejected list 中的号；缺省为全部。One message; absent: all.")
+            int | None,
+            typer.Argument(
+                metavar="[ID]", help="rejected list 中的号；缺省为全部。One message; absent: all."
+            ),
         ] = None,
     ) -> int:
-        """按原接报时间重新处理，重复无害。Runs stored messages through the gate again, at their own arrival."""
+        """按原接报时间重新处理，重复无害。Takes stored messages through the gate again."""
         from reporter.cli.shown import table
         from reporter.core.command import OutcomeKind
         from reporter.wiring import open_gate
@@ -123,7 +128,11 @@ def register(app: typer.Typer) -> None:
             for outcome in outcomes
         ]
         rows = [
-            (item["outcome"], item["incident"], "; ".join(f"{e['path']}: {e['message']}" for e in item["errors"]))
+            (
+                item["outcome"],
+                item["incident"],
+                "; ".join(f"{e['path']}: {e['message']}" for e in item["errors"]),
+            )
             for item in items
         ]
         headings = call.say("结果 事件 原因", "outcome incident reasons").split()
@@ -136,7 +145,8 @@ def _sqlite_file(settings: "Settings", tool: str) -> Path:
 
     if settings.database is not None:
         raise Trouble(
-            f"PostgreSQL 数据库请用它自己的 {tool}", f"a PostgreSQL database is kept with its own tool: {tool}"
+            f"PostgreSQL 数据库请用它自己的 {tool}",
+            f"a PostgreSQL database is kept with its own tool: {tool}",
         )
     return settings.data_dir / SQLITE_FILE
 

@@ -44,7 +44,8 @@ def register(app: typer.Typer) -> None:
                     only = await _found(connection, incident)
             checked = await verify(database, only, progress)
         defects = [
-            {"incident": each.incident, "version": each.version, "problem": each.en} for each in checked.defects
+            {"incident": each.incident, "version": each.version, "problem": each.en}
+            for each in checked.defects
         ]
         for each in checked.defects:
             where = each.incident if each.version is None else f"{each.incident} #{each.version}"
@@ -53,7 +54,8 @@ def register(app: typer.Typer) -> None:
             "ok": not defects, "incidents": checked.incidents, "lines": checked.lines, "items": defects,
         }  # fmt: skip
         verdict = call.say(
-            f"{checked.incidents} 起事件、{checked.lines} 行台账，" + (f"{len(defects)} 处缺陷" if defects else "全部无误"),
+            f"{checked.incidents} 起事件、{checked.lines} 行台账，"
+            + (f"{len(defects)} 处缺陷" if defects else "全部无误"),
             f"{checked.incidents} incidents, {checked.lines} lines: "
             + (f"{len(defects)} defects" if defects else "all good"),
         )
@@ -67,7 +69,7 @@ def register(app: typer.Typer) -> None:
             str, typer.Argument(metavar="INCIDENT", help="事件的 id 或编号。The incident's id or code.")
         ],
     ) -> int:
-        """逐项说明时限如何得出、何时催报、判定依据。Explains each due time and verdict, with sums and citation."""
+        """逐项说明时限的推算、催报与判定依据。Explains each due time and verdict, with sums and source."""
         from reporter.catalog import edition_from_document
         from reporter.cli.explained import Explainer
         from reporter.store.ledger_check import pinned_edition
@@ -82,12 +84,13 @@ def register(app: typer.Typer) -> None:
         if record is None or document is None:
             raise Trouble(
                 f"事件 {id_} 所依据的版本不在库中：运行 `reporter ledger verify`",
-                f"the edition that incident {id_} is bound to is not in the database: run `reporter ledger verify`",
+                f"the edition that incident {id_} is bound to is not in the database: "
+                "run `reporter ledger verify`",
             )
         explained = Explainer(call.settings.language, call.settings.zone).explain(
             record, edition_from_document(document), lines
         )
-        call.answer(explained.document(), lambda: explained.text())
+        call.answer(explained.document(), explained.text)
         return int(bool(explained.defects))
 
 

@@ -31,7 +31,8 @@ def register(app: typer.Typer) -> None:
     async def now(
         call: Call,
         ago: Annotated[
-            str | None, typer.Option("--ago", help="再早这么久，如 PT19M。Earlier by this span, such as PT19M.")
+            str | None,
+            typer.Option("--ago", help="再早这么久，如 PT19M。Earlier by this span, such as PT19M."),
         ] = None,
     ) -> None:
         """服务的当前时间（演示时快于实际）。The service's present time, which a demo runs fast."""
@@ -50,7 +51,9 @@ def register(app: typer.Typer) -> None:
     async def show(
         call: Call,
         incident: Incident,
-        lines: Annotated[bool, typer.Option("--ledger", help="改为显示其台账。Show its ledger instead.")] = False,
+        lines: Annotated[
+            bool, typer.Option("--ledger", help="改为显示其台账。Show its ledger instead.")
+        ] = False,
     ) -> None:
         """显示一起事件。Shows one incident."""
         from reporter.cli.board import local
@@ -76,7 +79,9 @@ def register(app: typer.Typer) -> None:
         month: Annotated[
             str | None, typer.Option("--month", help="YYYY-MM；缺省为本月。The month; absent: this one.")
         ] = None,
-        unit: Annotated[str | None, typer.Option("--unit", help="只看此单位及下级。This unit's subtree.")] = None,
+        unit: Annotated[
+            str | None, typer.Option("--unit", help="只看此单位及下级。This unit's subtree.")
+        ] = None,
     ) -> None:
         """按月考核：按时、迟报、未报。A month's statistics: on time, late, missing."""
         from reporter.cli.client import API, service
@@ -104,7 +109,9 @@ def register(app: typer.Typer) -> None:
         wanted = checked_month(month)
         form = "json" if call.as_json else form
         if form not in FORMS:
-            raise WrongUsage(f"--format {form}：应为 {'、'.join(FORMS)}", f"--format {form}: one of {', '.join(FORMS)}")
+            raise WrongUsage(
+                f"--format {form}：应为 {'、'.join(FORMS)}", f"--format {form}: one of {', '.join(FORMS)}"
+            )
         if out is None and form not in TEXT_FORMS:
             raise WrongUsage(f"{form} 须用 --out 写入文件", f"{form} is written to a file: add --out FILE")
         async with service(call.settings) as api:
@@ -116,5 +123,3 @@ def register(app: typer.Typer) -> None:
             call.answer(answer.json(), lambda: answer.text)
         else:
             sys.stdout.write(answer.text)
-
-

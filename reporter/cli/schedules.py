@@ -81,7 +81,9 @@ def register(app: typer.Typer) -> None:
         found = catalog.get(schedule or catalog.default_id)
         if found is None:
             known = ", ".join(catalog.schedules)
-            raise Trouble(f"没有时限表 {schedule}；现有：{known}", f"no schedule {schedule}; there are: {known}")
+            raise Trouble(
+                f"没有时限表 {schedule}；现有：{known}", f"no schedule {schedule}; there are: {known}"
+            )
         document = {
             "id": found.id,
             "title": {"zh": found.title_zh, "en": found.title_en},
@@ -89,4 +91,6 @@ def register(app: typer.Typer) -> None:
             "zone": found.zone,
             "editions": [edition_document(edition) for edition in found.editions],
         }
-        call.answer(document, lambda: describe(found, "zh" if call.settings.language == "zh" else "en").rstrip())
+        call.answer(
+            document, lambda: describe(found, "zh" if call.settings.language == "zh" else "en").rstrip()
+        )

@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
     @verb(app, "serve", *SERVICE)
     async def serve(call: Call) -> int | None:
-        """运行服务；就绪后在 stdout 打印一行 JSON。Runs the service; one JSON line on stdout when it is ready."""
+        """运行服务；就绪后 stdout 打印一行 JSON。Runs the service; one JSON line on stdout when ready."""
         from reporter.embedded import EmbeddedNatsError
         from reporter.wiring import serve as run
 
@@ -25,26 +25,34 @@ def register(app: typer.Typer) -> None:
         except EmbeddedNatsError as reason:
             raise Trouble(
                 f"内置消息服务器无法启动：{reason}。可用 --nats 指定已有的服务器，或换 --nats-port",
-                f"the embedded broker cannot start: {reason}. Name a broker with --nats, or another --nats-port",
+                f"the embedded broker cannot start: {reason}. Name a broker with --nats, "
+                "or another --nats-port",
             ) from reason
 
     @verb(app, "demo")
     async def demo(
         call: Call,
         speed: Annotated[
-            float, typer.Option("--speed", help="时间流速，大于 1。How many times as fast time runs at first.")
+            float,
+            typer.Option("--speed", help="时间流速，大于 1。How many times as fast time runs at first."),
         ] = DEMO_SPEED,
         http: Annotated[
-            str | None, typer.Option("--http", help="HOST:PORT；缺省 127.0.0.1:8080 或任一空闲端口。The desk's address.")
+            str | None,
+            typer.Option("--http", help="HOST:PORT；缺省 127.0.0.1:8080 或任一空闲端口。The desk's address."),
         ] = None,
-        keep: Annotated[bool, typer.Option("--keep", help="结束后保留数据目录。Keep the data folder.")] = False,
+        keep: Annotated[
+            bool, typer.Option("--keep", help="结束后保留数据目录。Keep the data folder.")
+        ] = False,
     ) -> None:
-        """演示：临时数据、三个县区、一起自动上演的事件。A throw-away service, three counties, one scripted incident."""
+        """演示：三个县区，一起自动上演的事件。A throw-away service in which one incident plays itself."""
+        if not 1 < speed <= 3600:
+            raise WrongUsage(
+                f"--speed {speed:g}：应大于 1，至多 3600", f"--speed {speed:g}: above 1, at most 3600"
+            )
         from reporter.cli.board import obligation_titles, render_board, render_notices
+        from reporter.cli.shown import render_audit
         from reporter.demo import Demo, DemoView
 
-        if not 1 < speed <= 3600:
-            raise WrongUsage(f"--speed {speed:g}：应大于 1，至多 3600", f"--speed {speed:g}: above 1, at most 3600")
         language = call.settings.language
         view = DemoView(
             language=language,
@@ -52,6 +60,7 @@ def register(app: typer.Typer) -> None:
             ready=print_json if call.as_json else None,
             board=render_board,
             notices=render_notices,
+            audit=lambda document: render_audit(document, call.settings),
             titles=obligation_titles(language),
         )
         await Demo(speed=speed, http=http, keep=keep, view=view).run()
@@ -62,7 +71,9 @@ def register(app: typer.Typer) -> None:
         figures: Annotated[
             list[str] | None, typer.Argument(metavar="[FIGURE]...", help="缺省为全部。Absent: all of them.")
         ] = None,
-        runs: Annotated[int, typer.Option("--runs", min=1, max=99, help="取中位数的次数。Runs per figure.")] = 3,
+        runs: Annotated[
+            int, typer.Option("--runs", min=1, max=99, help="取中位数的次数。Runs per figure.")
+        ] = 3,
     ) -> int | None:
         """测量本机上的性能数字。Measures the figures on this machine, each against a plain reference loop."""
         from reporter.bench import run

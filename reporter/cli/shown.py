@@ -72,7 +72,9 @@ def _clocks(incident: Document, now: datetime, language: str, zone: str) -> "Tab
 
 
 def _reports(incident: Document, language: str, zone: str) -> "Table":
-    headings = ("直报", "形式", "接报", "报告人") if language == "zh" else ("Covers", "Form", "Received", "Author")
+    headings = (
+        ("直报", "形式", "接报", "报告人") if language == "zh" else ("Covers", "Form", "Received", "Author")
+    )
     return table(
         headings,
         (

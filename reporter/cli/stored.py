@@ -38,8 +38,8 @@ async def opened(settings: Settings, *, create: bool = False) -> AsyncIterator["
         first = str(reason).splitlines()[0]
         raise Trouble(
             f"数据库无法使用：{first}。运行 `reporter doctor` 查看原因，`reporter db upgrade` 更新结构",
-            f"the database cannot be used: {first}. `reporter doctor` says why, `reporter db upgrade` brings its "
-            "schema up to date",
+            f"the database cannot be used: {first}. `reporter doctor` says why, `reporter db upgrade` brings "
+            "its schema up to date",
         ) from reason
 
 

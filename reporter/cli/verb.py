@@ -1,7 +1,7 @@
-"""How a verb is declared: one decorator gives it its settings as flags, `--json`, and its errors in words.
+"""How a verb is declared: a decorator gives it its settings as flags, `--json`, and its errors in words.
 
-A verb is an async function whose first parameter is the `Call`; the others are its own arguments. Heavy modules
-are imported inside the verbs, because `reporter --help` has to be quick.
+A verb is an async function whose first parameter is the `Call`; the others are its own arguments. Heavy
+modules are imported inside the verbs, because `reporter --help` has to be quick.
 """
 
 import inspect
@@ -116,7 +116,10 @@ def _run(function: Verb, flags: dict[str, Any], given: dict[str, Any], as_json: 
         return asyncio.run(function(Call(load(flags), as_json), **given)) or 0
     except SettingsError as wrong:
         lines = "\n  ".join(wrong.problems)
-        report(Trouble(f"设置有误：\n  {lines}", f"these settings are wrong:\n  {lines}", status=WRONG_USAGE), as_json)
+        report(
+            Trouble(f"设置有误：\n  {lines}", f"these settings are wrong:\n  {lines}", status=WRONG_USAGE),
+            as_json,
+        )
         return WRONG_USAGE
     except Trouble as trouble:
         report(trouble, as_json)

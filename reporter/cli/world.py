@@ -15,7 +15,9 @@ from reporter.timesource import SystemTime
 if TYPE_CHECKING:
     from reporter.store.csvfile import ImportRefused
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV，UTF-8 或 GB18030；- 读标准输入。- reads stdin.")]
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", help="CSV，UTF-8 或 GB18030；- 读标准输入。- reads stdin.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +34,8 @@ def register(app: typer.Typer) -> None:
         name: Annotated[str, typer.Argument(metavar="NAME", help="名称，唯一；重建即吊销旧的。Unique name.")],
         role: Annotated[AccountRole, typer.Option("--role", help="角色。Role.")],
         unit: Annotated[
-            str, typer.Option("--unit", help="单位代码，权限限其下级。The account acts in this unit's subtree.")
+            str,
+            typer.Option("--unit", help="单位代码，权限限其下级。The account acts in this unit's subtree."),
         ] = "root",
     ) -> None:
         """创建令牌，stdout 只有令牌本身。Creates a token; stdout holds it alone."""
@@ -47,7 +50,7 @@ def register(app: typer.Typer) -> None:
 
     @verb(unit, "import", *STORE)
     async def unit_import(call: Call, file: File) -> None:
-        """导入单位：code,name,parent,phone,region。Imports units; absent ones are deactivated, never deleted."""
+        """导入单位：code,name,parent,phone,region。Imports units; absent ones are deactivated."""
         from reporter.store.csvfile import ImportRefused
         from reporter.store.people import import_units
 
@@ -60,7 +63,8 @@ def register(app: typer.Typer) -> None:
         call.answer(
             asdict(done),
             lambda: call.say(
-                f"单位：新增 {done.added}，变更 {done.changed}，不变 {done.unchanged}，停用 {done.deactivated}；根 {done.root}",
+                f"单位：新增 {done.added}，变更 {done.changed}，不变 {done.unchanged}，"
+                f"停用 {done.deactivated}；根 {done.root}",
                 f"units: {done.added} added, {done.changed} changed, {done.unchanged} unchanged, "
                 f"{done.deactivated} deactivated; the root is {done.root}",
             ),
@@ -68,7 +72,7 @@ def register(app: typer.Typer) -> None:
 
     @verb(roster, "import", *STORE)
     async def roster_import(call: Call, file: File) -> None:
-        """导入值班表：unit,role,starts,ends,person,phone,channels。Imports a roster; it replaces what it spans."""
+        """导入值班表：unit,role,starts,ends,person,phone,channels。Imports a roster."""
         from reporter.store.csvfile import ImportRefused
         from reporter.store.people import import_roster
 
@@ -113,6 +117,8 @@ def _refused(file: Path, refused: "ImportRefused") -> Trouble:
             "title": "import refused",
             "status": None,
             "detail": f"{file}: nothing was changed",
-            "errors": [{"path": f"line {line}" if line else "", "message": why} for line, why in refused.problems],
+            "errors": [
+                {"path": f"line {line}" if line else "", "message": why} for line, why in refused.problems
+            ],
         },
     )

@@ -120,7 +120,7 @@ class Clock:
         return None
 
     def _aware_verdict(self) -> Verdict | None:
-        if self.aware_due_at is None or self.state is ClockState.STOPPED:
+        if self.aware_due_at is None or self.obligation.soft or self.state is ClockState.STOPPED:
             return None
         if self.met_at is None:
             return self.verdict if self.verdict is Verdict.MISSING else None

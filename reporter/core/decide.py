@@ -45,7 +45,10 @@ class Directory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One notice to one person on one channel, written in the commit of the fact that it tells of."""
+    """One notice to one person on one channel, written in the commit of the fact that it tells of.
+
+    `due_at`: the instant of the step or repetition that it belongs to, as the rule names it.
+    """
 
     id: str
     incident: str
@@ -146,7 +149,7 @@ def _fire(incident: Tracked, clock: Clock, firing: Firing, directory: Directory)
         obligation=clock.obligation.id,
         step=step,
         repeat=firing.repeat,
-        due_at=clock.due_at,
+        due_at=firing.at,
     )
     return {
         "obligation": clock.obligation.id,

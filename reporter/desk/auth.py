@@ -67,7 +67,7 @@ class Caller:
 
     @property
     def scope(self) -> Scope:
-        """The units whose incidents the caller may see; None at the root, which sees also what has no unit."""
+        """The units whose incidents the caller may see; None at the root: all of them."""
         return None if self.is_at_root else self.tree.subtree(self.unit)
 
     def may(self, action: CommandKind | Action) -> bool:
@@ -98,7 +98,7 @@ class Authenticator:
         self._failures = _Failures()
 
     async def caller(self, request: Request) -> Caller:
-        """The caller of an API request. Errors: 401 without a token or with a wrong one, 429 after too many."""
+        """The caller of an API request. Errors: 401 without a token or with a wrong one, 429."""
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         secret = secret.strip()
         if scheme.lower() != "bearer" or not secret:

@@ -1,5 +1,6 @@
-"""Reading query parameters as strictly as bodies: all that is wrong is named at once, and a misspelt filter is
-an error, since an audit that silently ignored `untill=` would be believed.
+"""Reading query parameters as strictly as bodies: all that is wrong is named at once.
+
+A misspelt filter is an error, since an audit that silently ignored `untill=` would be believed.
 """
 
 import base64

@@ -8,6 +8,7 @@ from reporter.core.command import Command, Outcome
 from reporter.desk.auth import Authenticator
 from reporter.render import Renderer
 from reporter.store.database import Database
+from reporter.store.editions import Editions
 from reporter.timesource import TimeSource
 
 Check = Mapping[str, object]
@@ -26,8 +27,8 @@ class Gate(Protocol):
 class Services:
     """Everything `create_app` needs.
 
-    `health` answers the checks by name; `database` must be among them, and is false also where its schema does
-    not match. `zone` is the one people read times in; `language` (`zh`, `en`) that of pages by default.
+    `health` answers the checks by name; `database` must be among them, and is false also where its schema
+    does not match. `zone` is the one people read times in; `language` (`zh`, `en`) that of pages by default.
     """
 
     database: Database
@@ -45,3 +46,4 @@ class Desk:
     services: Services
     auth: Authenticator
     renderer: Renderer
+    editions: Editions

@@ -142,6 +142,8 @@ class Batch:
         id_ = incident_id(command.source, command.id)
         anomalies = list(command.anomalies)
         unit = self.tree.resolve(command.unit)
+        if command.message is None and (problem := self._unfit(command, unit)):
+            return _rejected(problem)
         if unit is None:
             unit = self.tree.root
             anomalies.append(Anomaly.UNIT_UNKNOWN)
@@ -188,6 +190,15 @@ class Batch:
         self.works[id_] = self.changed[id_] = work
         self.taken[command.key] = (command, id_, view.anomalies)
         return Outcome(OutcomeKind.ACCEPTED, id_, tuple(view.anomalies))
+
+    def _unfit(self, command: Command, unit: str | None) -> Problem | None:
+        """What only the strict door refuses: a unit or a schedule that nobody knows."""
+        if unit is None:
+            return Problem("unit", f"没有该单位 / no unit has the code {command.unit[:64]}")
+        named = command.data.get("schedule")
+        if isinstance(named, str) and self.catalog.get(named) is None:
+            return Problem("schedule", f"没有该时限表 / unknown; valid: {', '.join(self.catalog.schedules)}")
+        return None
 
     async def _act(self, command: Command, work: Work) -> Outcome:
         anomalies = list(command.anomalies)

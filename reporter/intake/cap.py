@@ -17,7 +17,7 @@ from xml.etree.ElementTree import ParseError  # only the exception: the parser i
 from defusedxml import ElementTree, common
 
 from reporter.core.command import Problem
-from reporter.intake.ijson import odd_character
+from reporter.core.ijson import odd_character
 from reporter.intake.unreadable import Unreadable
 
 if TYPE_CHECKING:

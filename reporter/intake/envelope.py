@@ -17,7 +17,8 @@ from urllib.parse import unquote
 
 from reporter.core.canonical import canonical
 from reporter.core.command import Problem
-from reporter.intake import cap, ijson
+from reporter.core import ijson
+from reporter.intake import cap
 from reporter.intake.unreadable import Unreadable
 
 __all__ = ["Event", "Kind", "Problem", "Unreadable", "read", "reply_subject"]

@@ -1,7 +1,7 @@
 """Whole copies of a SQLite database, made and put back while others use it.
 
-Both directions go through SQLite's own online copy: a reader or writer beside it sees the old state or the new,
-never a mixture. A PostgreSQL database is copied with its own `pg_dump` and `pg_restore`.
+Both directions go through SQLite's own online copy: a reader or writer beside it sees the old state or the
+new, never a mixture. A PostgreSQL database is copied with its own `pg_dump` and `pg_restore`.
 """
 
 import os
@@ -34,7 +34,7 @@ class Copy:
 
 
 def back_up(database: Path, target: Path) -> Copy:
-    """Copies the database into the new file `target`, and its SHA-256 into `target`.sha256 (`sha256sum -c` reads it).
+    """Copies the database into the new file `target`; its SHA-256 goes beside it, as `sha256sum -c` reads it.
 
     The copy is checked before it gets its name; an existing file is never overwritten. Errors: CopyRefused.
     """
@@ -55,7 +55,9 @@ def back_up(database: Path, target: Path) -> Copy:
         sidecar(target).write_text(f"{digest}  {target.name}\n", encoding="utf-8")
     except (OSError, sqlite3.Error) as reason:
         part.unlink(missing_ok=True)
-        raise CopyRefused(f"{target} 无法写成：{reason}", f"{target} could not be written: {reason}") from None
+        raise CopyRefused(
+            f"{target} 无法写成：{reason}", f"{target} could not be written: {reason}"
+        ) from None
     return Copy(target, target.stat().st_size, digest)
 
 

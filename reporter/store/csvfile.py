@@ -21,10 +21,13 @@ WHOLE_FILE: Final = 0
 
 
 class ImportRefused(Exception):
-    """A file that changed nothing. `problems` names every bad line (counted from 1; 0: the file) and why."""
+    """A file that changed nothing. `problems` names each bad line once (from 1; 0: the file) and why."""
 
     def __init__(self, problems: Sequence[tuple[int, str]]) -> None:
-        self.problems = sorted(problems)
+        by_line: dict[int, list[str]] = {}
+        for line, why in problems:
+            by_line.setdefault(line, []).append(why)
+        self.problems = [(line, "; ".join(by_line[line])) for line in sorted(by_line)]
         super().__init__("\n".join(f"line {line}: {why}" if line else why for line, why in self.problems))
 
 

@@ -169,7 +169,7 @@ def announcement(message: Message, errors: Sequence[Problem], sha256: str) -> di
         "subject": message.subject,
         "stream_seq": message.stream_seq,
         "received_at": rfc3339(message.received_at),
-        "errors": problem_documents(errors),
+        "reasons": problem_documents(errors),
         "size": len(message.body),
         "sha256": sha256,
         "head_base64": base64.b64encode(message.body[:4096]).decode(),

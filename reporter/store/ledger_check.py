@@ -45,7 +45,9 @@ Progress = Callable[[int, int], None]
 """Told how many lines have been checked, of how many."""
 
 
-async def verify(database: Database, incident: str | None = None, progress: Progress | None = None) -> Checked:
+async def verify(
+    database: Database, incident: str | None = None, progress: Progress | None = None
+) -> Checked:
     """Checks the chain of every incident, or of one.
 
     1. A line's `hash` is the SHA-256 of its text, the text is RFC 8785 canonical JSON with exactly the fields
@@ -60,9 +62,13 @@ async def verify(database: Database, incident: str | None = None, progress: Prog
         total = (await connection.execute(select(func.count()).select_from(Line).where(*only))).scalar_one()
         async for heads in _pages(connection, incident):
             chains: dict[str, _Chain] = {id_: _Chain(id_) for id_ in heads}
-            span = (Line.incident_id >= min(heads), Line.incident_id <= max(heads)) if incident is None else only
+            span = (
+                (Line.incident_id >= min(heads), Line.incident_id <= max(heads)) if incident is None else only
+            )
             columns = (Line.incident_id, Line.version, Line.kind, Line.text, Line.hash)
-            rows = await connection.stream(select(*columns).where(*span).order_by(Line.incident_id, Line.version))
+            rows = await connection.stream(
+                select(*columns).where(*span).order_by(Line.incident_id, Line.version)
+            )
             async for row in rows:
                 lines += 1
                 chain = chains.get(row.incident_id)
@@ -79,7 +85,7 @@ async def verify(database: Database, incident: str | None = None, progress: Prog
 
 
 async def find_incident(connection: AsyncConnection, name: str) -> str | None:
-    """The id of the incident whose id or code is `name`; of several with that code, the newest. None if none."""
+    """The id of the incident whose id or code is `name`: of several the newest, None if there is none."""
     wanted = or_(Incident.id == name.lower(), Incident.code == name.upper())
     statement = select(Incident.id).where(wanted).order_by(Incident.received_at.desc()).limit(1)
     return (await connection.execute(statement)).scalar_one_or_none()
@@ -110,7 +116,9 @@ class _Chain:
             expected = self._version + 1
             self._say(version, f"前面缺第 {expected} 行", f"line {expected} is missing before it")
         if sha256(text.encode()).hexdigest() != digest:
-            self._say(version, "内容与其哈希不符：这一行被改过", "its text does not give its hash: it was changed")
+            self._say(
+                version, "内容与其哈希不符：这一行被改过", "its text does not give its hash: it was changed"
+            )
         self._read(version, kind, text)
         self._version, self._hash = version, digest
 
@@ -166,7 +174,9 @@ async def _orphans(connection: AsyncConnection, incident: str | None) -> list[De
     wanted = [~exists().where(Incident.id == Line.incident_id)]
     if incident is not None:
         wanted.append(Line.incident_id == incident)
-    rows = await connection.execute(select(Line.incident_id).where(*wanted).distinct().order_by(Line.incident_id))
+    rows = await connection.execute(
+        select(Line.incident_id).where(*wanted).distinct().order_by(Line.incident_id)
+    )
     return [
         Defect(id_, None, "台账有此事件，事件表中却没有", "the ledger has this incident, the table has not")
         for (id_,) in rows

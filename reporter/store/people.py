@@ -21,16 +21,25 @@ from reporter.store.peoplefiles import ShiftRow, read_roster, read_units
 __all__ = [
     "ImportRefused",
     "RosterSummary",
+    "UnitContact",
     "UnitsSummary",
     "import_roster",
     "import_units",
     "load_tree",
     "lock_people",
     "on_duty",
-    "unit_names",
+    "unit_contacts",
 ]
 
 _LOCK: Final = 0x7265706F72746572  # "reporter": any number, the same in every process
+
+
+@dataclass(frozen=True, slots=True)
+class UnitContact:
+    """What a notice says of a unit; `phone` may be empty."""
+
+    name: str
+    phone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +86,21 @@ async def on_duty(connection: AsyncConnection, at: datetime) -> dict[tuple[str, 
     return found
 
 
-async def unit_names(connection: AsyncConnection, codes: Iterable[str]) -> dict[str, str]:
-    """The names of these units, also of `root`; a code nobody registered is its own name."""
+async def unit_contacts(connection: AsyncConnection, codes: Iterable[str]) -> dict[str, UnitContact]:
+    """Name and phone of these units, also of `root`; a code nobody registered is its own name."""
     wanted = set(codes)
     rows = await connection.execute(
-        select(Unit.code, Unit.name, Unit.parent, Unit.is_active).where(
+        select(Unit.code, Unit.name, Unit.phone, Unit.parent, Unit.is_active).where(
             or_(Unit.code.in_(wanted), Unit.parent.is_(None))
         )
     )
-    names = {code: code for code in wanted}
-    root = None
-    for code, name, parent, is_active in rows:
-        if code in wanted:
-            names[code] = name
-        if parent is None and is_active:
-            root = name
-    if ROOT in wanted and root is not None:
-        names[ROOT] = root
-    return names
+    contacts = {code: UnitContact(code, "") for code in wanted}
+    for code, name, phone, parent, is_active in rows:
+        if code in wanted and code != ROOT:
+            contacts[code] = UnitContact(name, phone)
+        if ROOT in wanted and parent is None and is_active:
+            contacts[ROOT] = UnitContact(name, phone)
+    return contacts
 
 
 async def import_units(database: Database, content: bytes) -> UnitsSummary:

@@ -54,7 +54,9 @@ def read_units(content: bytes) -> list[UnitNode]:
             findings.add(row.line, "a unit needs a name")
         _check_lengths(row, findings)
     root = _the_root(rows, findings)
-    parents = {row.cells["code"]: _parent(row, root, line_of, findings) for row in rows}
+    parents: dict[str, str | None] = {}
+    for row in rows:
+        parents.setdefault(row.cells["code"], _parent(row, root, line_of, findings))
     _check_levels(parents, line_of, findings)
     findings.refuse_if_any()
     return [
@@ -161,7 +163,7 @@ def _unfit_address(address: str) -> str | None:
         return None if _is_web_address(target) else "not an address such as https://host/path"
     if channel in {DESK, CONSOLE}:
         return f"{channel} takes no address" if target else None
-    if not _CHANNEL.fullmatch(channel):
+    if not _CHANNEL.fullmatch(channel) or target.startswith("//"):  # ftp://…, htps://…
         return "not desk, console, https://…, or <channel>:<address>"
     return None if target else f"needs an address, such as {channel}:13800000000"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar  # Any: columns of SQL and documents of JSON have no narrower type
 
-from sqlalchemy import ColumnElement, Select, and_, cast, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, cast, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import JSON, Text
@@ -49,6 +49,7 @@ class IncidentRow:
     survivor: str | None
     schedule: str
     edition: str
+    edition_digest: str
     anomalies: list[str]
     facts: dict[str, Any]
     version: int
@@ -293,18 +294,27 @@ async def _with_parts(connection: AsyncConnection, rows: Sequence[IncidentRow]) 
     ]
 
 
+# Made once: to build a statement costs as much as to run it, and every command ends with these.
+_IDS = bindparam("ids", expanding=True)
+_CLOCKS = select(*_columns(ClockRow, Clock)).where(Clock.incident_id.in_(_IDS)).order_by(Clock.position)
+_NOTICES = (
+    select(*_columns(NoticeRow, Notice))
+    .where(Notice.incident_id.in_(_IDS))
+    .order_by(Notice.recorded_at, Notice.due_at, Notice.id)
+)
+_REPORTS = (
+    select(Line.incident_id, Line.kind, Line.text)
+    .where(Line.incident_id.in_(_IDS), Line.kind.in_((FactKind.REPORTED, FactKind.AMENDED)))
+    .order_by(Line.incident_id, Line.version)
+)
+
+
 async def _clocks(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, list[ClockRow]]:
-    statement = select(*_columns(ClockRow, Clock)).where(Clock.incident_id.in_(ids)).order_by(Clock.position)
-    return _by_incident(ClockRow(*row) for row in await connection.execute(statement))
+    return _by_incident(ClockRow(*row) for row in await connection.execute(_CLOCKS, {"ids": ids}))
 
 
 async def _notices(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, list[NoticeRow]]:
-    statement = (
-        select(*_columns(NoticeRow, Notice))
-        .where(Notice.incident_id.in_(ids))
-        .order_by(Notice.recorded_at, Notice.due_at, Notice.id)
-    )
-    return _by_incident(NoticeRow(*row) for row in await connection.execute(statement))
+    return _by_incident(NoticeRow(*row) for row in await connection.execute(_NOTICES, {"ids": ids}))
 
 
 def _by_incident(rows: Iterable[Part]) -> dict[str, list[Part]]:
@@ -316,13 +326,8 @@ def _by_incident(rows: Iterable[Part]) -> dict[str, list[Part]]:
 
 async def _reports(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, list[ReportRow]]:
     """The reports that count now: those the ledger says came, less those an amended line says have left."""
-    statement = (
-        select(Line.incident_id, Line.kind, Line.text)
-        .where(Line.incident_id.in_(ids), Line.kind.in_((FactKind.REPORTED, FactKind.AMENDED)))
-        .order_by(Line.incident_id, Line.version)
-    )
     found: dict[str, dict[str, ReportRow]] = {}
-    for incident_id, kind, text in await connection.execute(statement):
+    for incident_id, kind, text in await connection.execute(_REPORTS, {"ids": ids}):
         body = json.loads(text)["body"]
         counted = found.setdefault(incident_id, {})
         if kind == FactKind.REPORTED:

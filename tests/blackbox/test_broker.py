@@ -119,8 +119,8 @@ def test_without_its_broker_the_desk_works_and_deadlines_are_judged(
 def test_a_stream_of_the_users_own_is_only_added_to(own_district: Founder, broker: Broker) -> None:
     with Nats(broker.url) as nats:
         config = {
-            "name": "REPORTER_IN", "subjects": ["legacy.in.>"], "storage": "file",
-            "max_age": 90 * 86_400 * 10**9, "max_bytes": 2**30, "num_replicas": 1, "retention": "limits", "duplicate_window": 120 * 10**9,
+            "name": "REPORTER_IN", "subjects": ["legacy.in.>"], "storage": "file", "num_replicas": 1,
+            "max_age": 90 * 86_400 * 10**9, "max_bytes": 2**30, "duplicate_window": 120 * 10**9,
         }  # fmt: skip
         jetstream.api(nats, "STREAM.CREATE.REPORTER_IN", config)
 

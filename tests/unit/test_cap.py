@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reporter.core.canonical import canonical
-from reporter.intake import ijson
+from reporter.core import ijson
 from reporter.intake.cap import NAMESPACE, read
 from reporter.intake.unreadable import Unreadable
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reporter.core.canonical import canonical
-from reporter.intake import ijson
-from reporter.intake.ijson import INTEGER_MAX, NotIJson, loads, odd_character
+from reporter.core import ijson
+from reporter.core.ijson import INTEGER_MAX, NotIJson, loads, odd_character
 
 texts = st.text().filter(lambda text: odd_character(text) is None)
 i_json = st.recursive(

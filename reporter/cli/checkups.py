@@ -1,0 +1,284 @@
+"""What the doctor looks at, one function each; none of them changes anything."""
+
+import os
+import shutil
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any  # Any: the broker's configuration as it answers it
+from zoneinfo import ZoneInfo
+
+import nats
+from nats.errors import Error as NatsError
+from nats.js.errors import NotFoundError
+from sqlalchemy.exc import SQLAlchemyError
+
+from reporter.cli.doctor import Finding, Health
+from reporter.cli.schedules import catalog_of
+from reporter.cli.trouble import Trouble
+from reporter.embedded import EmbeddedNatsError, find_program
+from reporter.settings import Settings
+from reporter.store.checkup import Gap, live_tokens, roster_gaps, schema_differences
+from reporter.store.database import SQLITE_FILE, Database, open_database
+from reporter.timesource import SystemTime
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from nats.aio.client import Client
+
+    from reporter.core.roster import UnitTree
+
+ROOM_WRONG = 100 * 1024**2
+ROOM_WARNING = 1024**3
+CONNECT_S = 3
+GAP_DAYS = 7
+GAPS_SHOWN = 12
+KEPT_S = 30 * 24 * 3600
+WINDOW_S = 0.1
+STREAMS = {"REPORTER_IN": "reporter.in.>", "REPORTER_OUT": "reporter.out.>"}
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Everything, in the order in which it has to work."""
+    findings = list(_folder(settings.data_dir))
+    findings += await _database(settings)
+    findings += await _broker(settings)
+    findings.append(_schedules(settings))
+    return findings
+
+
+def _folder(folder: Path) -> Iterator[Finding]:
+    name = "data_dir"
+    if not folder.is_dir():
+        there = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
+        if os.access(there, os.W_OK):
+            yield Finding(
+                name,
+                Health.WARNING,
+                f"{folder} 尚不存在，首次运行时创建",
+                f"{folder} is not there yet: made at first start",
+            )
+        else:
+            yield Finding(
+                name, Health.WRONG, f"{folder} 无法创建：{there} 不可写", f"{folder}: {there} is not writable"
+            )
+        folder = there
+    elif not os.access(folder, os.W_OK):
+        yield Finding(
+            name, Health.WRONG, f"{folder} 不可写", f"{folder} is not writable: give it to the service's user"
+        )
+    else:
+        yield Finding(name, Health.GOOD, str(folder), str(folder))
+    free = shutil.disk_usage(folder).free
+    health = Health.WRONG if free < ROOM_WRONG else Health.WARNING if free < ROOM_WARNING else Health.GOOD
+    room = f"{free / 1024**3:.1f} GiB"
+    yield Finding("disk", health, f"剩余空间 {room}", f"{room} free")
+
+
+async def _database(settings: Settings) -> list[Finding]:
+    name = "database"
+    file = settings.data_dir / SQLITE_FILE
+    if settings.database is None and not file.is_file():
+        return [
+            Finding(
+                name,
+                Health.WRONG,
+                f"没有 {file}：运行 `reporter db upgrade` 或 `reporter serve`",
+                f"there is no {file}: run `reporter db upgrade` or `reporter serve`",
+            )
+        ]
+    try:
+        database = open_database(settings.database, settings.data_dir)
+        try:
+            return await _opened(database, settings)
+        finally:
+            await database.close()
+    except (SQLAlchemyError, OSError) as reason:
+        first = str(reason).splitlines()[0]
+        return [Finding(name, Health.WRONG, f"打不开：{first}", f"cannot be opened: {first}")]
+
+
+async def _opened(database: Database, settings: Settings) -> list[Finding]:
+    from reporter.store.people import load_tree
+
+    now = SystemTime().now()
+    async with database.snapshot() as connection:
+        missing = await schema_differences(connection)
+        if missing:
+            listing = ", ".join(missing)
+            return [
+                Finding(
+                    "database",
+                    Health.WRONG,
+                    f"结构不符，缺 {listing}：运行 `reporter db upgrade`",
+                    f"its schema lacks {listing}: run `reporter db upgrade`",
+                )
+            ]
+        tree = await load_tree(connection)
+        gaps = await roster_gaps(connection, now, now + timedelta(days=GAP_DAYS))
+        tokens = await live_tokens(connection)
+    where = database.url.render_as_string()
+    findings = [Finding("database", Health.GOOD, where, where)]
+    findings += _rosters(tree, gaps, now, settings.zone)
+    if tokens:
+        findings.append(Finding("tokens", Health.GOOD, f"{tokens} 个有效令牌", f"{tokens} valid tokens"))
+    else:
+        findings.append(
+            Finding(
+                "tokens",
+                Health.WRONG,
+                "没有令牌，无人能登录：运行 `reporter token create 名称 --role admin`",
+                "no token, so nobody can log in: run `reporter token create NAME --role admin`",
+            )
+        )
+    return findings
+
+
+def _rosters(tree: "UnitTree", gaps: list[Gap], now: datetime, zone: str) -> Iterator[Finding]:
+    """Who is on duty now, and the gaps to come. A hole at the root now is wrong: nobody is above."""
+    holes = [gap for gap in gaps if gap.starts_at <= now]
+    at_root = [gap for gap in holes if gap.unit == tree.root]
+    names = ", ".join(f"{gap.unit}.{gap.role.value}" for gap in holes[:GAPS_SHOWN])
+    if len(holes) > GAPS_SHOWN:
+        names += ", …"
+    if at_root:
+        yield Finding(
+            "on_duty",
+            Health.WRONG,
+            f"此刻无人值班：{names}。根单位无人，通知只到值班台：运行 `reporter roster import`",
+            f"nobody on duty now: {names}. With nobody at the root, notices reach the desk only: "
+            "run `reporter roster import`",
+        )
+    elif holes:
+        yield Finding(
+            "on_duty", Health.WARNING, f"此刻无人值班，将逐级上报：{names}", f"nobody on duty now: {names}"
+        )
+    else:
+        yield Finding("on_duty", Health.GOOD, "各单位此刻均有人值班", "every unit has somebody on duty now")
+    later = [gap for gap in gaps if gap.starts_at > now]
+    local = ZoneInfo(zone)
+    spans = [
+        f"{gap.unit}.{gap.role.value} "
+        + " – ".join(f"{at.astimezone(local):%m-%d %H:%M}" for at in (gap.starts_at, gap.ends_at))
+        for gap in later[:GAPS_SHOWN]
+    ]
+    if later:
+        listing = "; ".join(spans) + ("; …" if len(later) > GAPS_SHOWN else "")
+        yield Finding(
+            "rosters",
+            Health.WARNING,
+            f"今后 {GAP_DAYS} 天值班表有空缺：{listing}",
+            f"gaps in the next {GAP_DAYS} days: {listing}",
+        )
+    elif not holes:
+        yield Finding(
+            "rosters", Health.GOOD, f"今后 {GAP_DAYS} 天无空缺", f"no gap in the next {GAP_DAYS} days"
+        )
+
+
+async def _broker(settings: Settings) -> list[Finding]:
+    if settings.nats is None:
+        try:
+            program = find_program()
+        except EmbeddedNatsError as reason:
+            return [Finding("nats", Health.WRONG, f"内置消息服务器：{reason}", f"embedded broker: {reason}")]
+        good = Finding("nats", Health.GOOD, f"内置消息服务器 {program}", f"embedded broker {program}")
+        url = f"nats://127.0.0.1:{settings.nats_port}"
+        running = await _connected(url, _streams) if settings.nats_port else None
+        return [good, *(running or ())]
+    shown = Settings(nats=settings.nats)
+    found = await _connected(settings.nats, _streams)
+    if found is None:
+        where = repr(shown)[repr(shown).index("nats=") + 5 :].split(",")[0].strip("'")
+        return [
+            Finding(
+                "nats",
+                Health.WRONG,
+                f"连不上 {where}：检查地址、凭据与网络",
+                f"{where} cannot be reached: check address, credentials and network",
+            )
+        ]
+    return [
+        Finding("nats", Health.GOOD, "消息服务器可达", "the broker answers"),
+        *found,
+        Finding(
+            "nats.sync",
+            Health.WARNING,
+            "外部消息服务器是否逐条落盘（sync_interval: always）无法远程得知："
+            "请在其配置中确认，否则断电会丢失已确认的事件",
+            "whether the broker syncs every write (sync_interval: always) cannot be read from here: "
+            "check its configuration, or a power cut may lose events already acknowledged",
+        ),
+    ]
+
+
+async def _connected(url: str, look: "Callable[[Client], Awaitable[list[Finding]]]") -> list[Finding] | None:
+    """What `look` finds, or None if no broker answers at `url`."""
+    try:
+        async with _client(url) as client:
+            return await look(client)
+    except (NatsError, OSError, TimeoutError):
+        return None
+
+
+@asynccontextmanager
+async def _client(url: str) -> "AsyncIterator[Client]":
+    async def quiet(_reason: Exception) -> None:
+        """The verb says itself what went wrong."""
+
+    client = await nats.connect(
+        url.split(","),
+        connect_timeout=CONNECT_S,
+        allow_reconnect=False,
+        error_cb=quiet,
+        name="reporter-doctor",
+    )
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+async def _streams(client: "Client") -> list[Finding]:
+    findings = []
+    for stream, subject in STREAMS.items():
+        name = f"nats.{stream}"
+        try:
+            config = (await client.jetstream(timeout=CONNECT_S).stream_info(stream)).config
+        except NotFoundError:
+            findings.append(
+                Finding(
+                    name, Health.WARNING, "尚未创建，服务启动时创建", "not there yet: the service creates it"
+                )
+            )
+            continue
+        odd = differences(stream, subject, config)
+        health = Health.WARNING if odd else Health.GOOD
+        zh = "与建议不同：" + "; ".join(odd) if odd else "配置相符"
+        findings.append(Finding(name, health, zh, "differs: " + "; ".join(odd) if odd else "as it should be"))
+    return findings
+
+
+def differences(stream: str, subject: str, config: Any) -> list[str]:  # Any: nats-py's, all of it optional
+    """What of a stream's configuration is weaker than ours: `storage=memory, expected file`."""
+    odd = []
+    if subject not in (config.subjects or ()):
+        odd.append(f"subjects={config.subjects}, expected {subject}")
+    if config.storage != "file":
+        odd.append(f"storage={config.storage}, expected file")
+    if config.max_age and config.max_age < KEPT_S:
+        odd.append(f"max_age={config.max_age:g} s, expected at least {KEPT_S} s")
+    if stream == "REPORTER_IN" and config.duplicate_window and config.duplicate_window > WINDOW_S:
+        odd.append(f"duplicate_window={config.duplicate_window:g} s, expected {WINDOW_S} s")
+    return odd
+
+
+def _schedules(settings: Settings) -> Finding:
+    try:
+        catalog = catalog_of(settings)
+    except Trouble as trouble:
+        return Finding("schedules", Health.WRONG, trouble.zh, trouble.en)
+    ids = ", ".join(catalog.schedules)
+    return Finding("schedules", Health.GOOD, ids, ids)

@@ -1,0 +1,84 @@
+"""The demo's district: a city, three counties, who is on duty there, and accounts. Nobody in it exists."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from reporter.core.terms import AccountRole, DutyRole
+from reporter.store.database import Database
+from reporter.store.people import import_roster, import_units
+from reporter.store.tokens import create
+
+CITY: Final = "jia-shi"
+COUNTY: Final = "yi-xian"
+
+UNITS: Final = (
+    ("code", "name", "parent", "phone", "region"),
+    (CITY, "甲市总值班室", "", "000-0000-0100", "990000"),
+    (COUNTY, "乙县总值班室", CITY, "000-0000-0200", "990001"),
+    ("bing-xian", "丙县总值班室", CITY, "000-0000-0300", "990002"),
+    ("ding-qu", "丁区总值班室", CITY, "000-0000-0400", "990003"),
+)
+
+PEOPLE: Final = {
+    CITY: {DutyRole.DUTY_OFFICER: ("赵一", "钱二"), DutyRole.LEADER: ("孙主任", "李副主任")},
+    COUNTY: {DutyRole.DUTY_OFFICER: ("周三", "吴四"), DutyRole.LEADER: ("郑县长", "王副县长")},
+    "bing-xian": {DutyRole.DUTY_OFFICER: ("冯五", "陈六"), DutyRole.LEADER: ("褚县长", "卫副县长")},
+    "ding-qu": {DutyRole.DUTY_OFFICER: ("蒋七", "沈八"), DutyRole.LEADER: ("韩区长", "杨副区长")},
+}
+"""For each unit and role the two who take turns, from eight to eight."""
+
+ACCOUNTS: Final = (
+    ("duty", AccountRole.DUTY, CITY),
+    ("leader", AccountRole.LEADER, CITY),
+    (COUNTY, AccountRole.UNIT, COUNTY),
+    ("bing-xian", AccountRole.UNIT, "bing-xian"),
+    ("ding-qu", AccountRole.UNIT, "ding-qu"),
+    ("auditor", AccountRole.AUDITOR, CITY),
+)
+
+DAYS_BEFORE: Final = 1
+DAYS_AFTER: Final = 10
+HANDOVER_HOUR: Final = 8
+
+
+def units_csv() -> str:
+    """The units as the file that `reporter unit import` takes."""
+    return _csv(UNITS)
+
+
+def roster_csv(now: datetime, zone: str) -> str:
+    """The rosters, from yesterday until ten days from `now`, as the file that `reporter roster import` takes.
+
+    The first of each pair has the days (08:00 to 20:00 in `zone`), the second the nights.
+    """
+    rows = [("unit", "role", "starts", "ends", "person", "phone", "channels")]
+    for starts, ends, turn in _shifts(now.astimezone(ZoneInfo(zone))):
+        for unit, roles in PEOPLE.items():
+            for role, persons in roles.items():
+                phone = f"000-0000-0{list(PEOPLE).index(unit) + 1}{len(rows) % 2}{turn}"
+                rows.append((unit, role, starts.isoformat(), ends.isoformat(), persons[turn], phone, "desk"))
+    return _csv(rows)
+
+
+async def build(database: Database, now: datetime, zone: str) -> dict[str, str]:
+    """Fills an empty database with the district; returns the token of each account by name."""
+    await import_units(database, units_csv().encode())
+    await import_roster(database, roster_csv(now, zone).encode())
+    return {name: await create(database, name, role, unit, now) for name, role, unit in ACCOUNTS}
+
+
+def _shifts(now: datetime) -> Iterator[tuple[datetime, datetime, int]]:
+    first = now.replace(hour=HANDOVER_HOUR, minute=0, second=0, microsecond=0) - timedelta(days=DAYS_BEFORE)
+    half = timedelta(hours=12)
+    for turn in range(2 * (DAYS_BEFORE + DAYS_AFTER)):
+        yield first + turn * half, first + (turn + 1) * half, turn % 2
+
+
+def _csv(rows: Sequence[Sequence[str]]) -> str:
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows(rows)
+    return file.getvalue()

@@ -1,0 +1,220 @@
+"""Changing incidents: every route here reads one body, makes one command and takes it through the gate.
+
+1. The caller has the right, and the body is an object of strict I-JSON.
+2. The incident exists and is the caller's to see: over HTTP nothing is held. Every field can be read.
+3. A command whose identity has already taken effect goes to the gate whatever the state, to be answered as
+   the duplicate it is; a new one has to fit. The gate decides all the same: this is only the kinder answer.
+4. What is answered is the incident as it stands after the commit.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reporter.core import reading
+from reporter.core.canonical import canonical
+from reporter.core.command import Command, Outcome, OutcomeKind, Problem, identity
+from reporter.core.terms import CommandKind, IncidentState
+from reporter.desk import openapi
+from reporter.desk.answers import Json, incident_json
+from reporter.desk.auth import Caller
+from reporter.desk.bodies import read_object
+from reporter.desk.edge import ARRIVED
+from reporter.desk.problems import conflict, forbidden, not_found, unfit
+from reporter.desk.schemas import COMMAND_SCHEMAS
+from reporter.desk.services import Desk
+from reporter.store import queries
+
+COMMANDS: Final = {
+    "reports": CommandKind.FILED,
+    "amendments": CommandKind.AMENDED,
+    "withdrawal": CommandKind.WITHDRAWN,
+    "closure": CommandKind.CLOSED,
+    "reopening": CommandKind.REOPENED,
+    "acknowledgements": CommandKind.ACKNOWLEDGED,
+    "explanations": CommandKind.EXPLAINED,
+    "findings": CommandKind.FOUND,
+}
+"""The last part of the path, and what it asks for."""
+
+_MISFITS: Final = {
+    (CommandKind.CLOSED, IncidentState.CLOSED): "事件已结 / the incident is closed already",
+    (CommandKind.CLOSED, IncidentState.WITHDRAWN): "事件已撤回 / the incident is withdrawn",
+    (CommandKind.REOPENED, IncidentState.OPEN): "事件未结 / the incident is open",
+    (CommandKind.WITHDRAWN, IncidentState.WITHDRAWN): "事件已撤回 / the incident is withdrawn already",
+}
+_KEY_CHARS_MAX: Final = 255
+IDENTITY_REUSED: Final = "identity_reused"
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One command's caller and envelope."""
+
+    caller: Caller
+    key: str
+    received_at: datetime
+
+    @property
+    def source(self) -> str:
+        return f"/api/{self.caller.account.name}"
+
+
+def router(desk: Desk) -> APIRouter:
+    """The writing routes."""
+    routes = APIRouter(prefix="/api/v1", tags=["commands"])
+    database = desk.services.database
+
+    async def authorised(request: Request, kind: CommandKind) -> _Call:
+        caller = await desk.auth.caller(request)
+        caller.require(kind)
+        return _Call(caller, _key(request), request.scope[ARRIVED])
+
+    async def submit(
+        call: _Call, kind: CommandKind, source: str, unit: str, data: dict[str, object]
+    ) -> Outcome:
+        command = Command(
+            kind=kind,
+            source=source,
+            id=call.key,
+            received_at=call.received_at,
+            unit=unit,
+            data=data,
+            digest=sha256(canonical([source, kind.value, data])).hexdigest(),
+            actor=f"token:{call.caller.account.name}",
+        )
+        (outcome,) = await desk.services.gate.submit([command])
+        if outcome.kind is OutcomeKind.REJECTED:
+            reused = any(IDENTITY_REUSED in (error.path + error.message) for error in outcome.errors)
+            raise unfit(outcome.errors, IDENTITY_REUSED if reused else "rejected")
+        return outcome
+
+    async def shown(incident_id: str | None) -> Json:
+        async with database.snapshot() as connection:
+            found = await queries.incident(connection, incident_id) if incident_id else None
+        if found is None:
+            raise not_found()
+        return incident_json(found)
+
+    @routes.post(
+        "/incidents",
+        status_code=201,
+        responses=openapi.answers(
+            "Incident", 408, 413, also={200: "A duplicate: nothing changed.", 201: "Opened."}
+        ),
+        openapi_extra=openapi.secured(openapi.IDEMPOTENCY_KEY, body=COMMAND_SCHEMAS[CommandKind.OCCURRED][0]),
+    )
+    async def open_incident(request: Request) -> Response:
+        """Opens an incident; without `unit`, of the caller's own."""
+        call = await authorised(request, CommandKind.OCCURRED)
+        data = await read_object(request)
+        unit, errors = _unit(call.caller, data)
+        if errors := errors + reading.problems(CommandKind.OCCURRED, data):
+            raise unfit(errors)
+        if call.caller.scope is not None and unit not in call.caller.scope:
+            raise forbidden("不能为管辖范围以外的单位登记 / that unit is not within yours")
+        outcome = await submit(call, CommandKind.OCCURRED, call.source, unit, data)
+        is_new = outcome.kind is OutcomeKind.ACCEPTED
+        location = {"Location": f"/api/v1/incidents/{outcome.incident}"} if is_new else {}
+        return JSONResponse(await shown(outcome.incident), 201 if is_new else 200, location)
+
+    def add(path: str, kind: CommandKind) -> None:
+        name, schema = COMMAND_SCHEMAS[kind]
+
+        async def command(request: Request, incident_id: str) -> Response:
+            call = await authorised(request, kind)
+            incident_id = incident_id.lower()
+            source = f"{call.source}/{path}/{incident_id}"
+            sent = await read_object(request)
+            data: dict[str, object] = {**sent, "incident": incident_id}
+            async with database.snapshot() as connection:
+                standing = await queries.standing(connection, incident_id)
+                if standing is None or not call.caller.sees(standing):
+                    raise not_found()
+                if errors := _target_errors(sent, incident_id) + reading.problems(kind, data):
+                    raise unfit(errors)
+                if not await queries.has_taken(connection, identity(source, call.key)):
+                    await _check_fit(connection, call.caller, kind, standing, data)
+            outcome = await submit(call, kind, source, call.caller.unit, data)
+            if outcome.kind is OutcomeKind.HELD:
+                raise not_found()
+            return JSONResponse(await shown(incident_id))
+
+        routes.add_api_route(
+            f"/incidents/{{incident_id}}/{path}",
+            command,
+            methods=["POST"],
+            name=path,
+            summary=schema["description"],
+            responses=openapi.answers("Incident", 404, 408, 409, 413),
+            openapi_extra=openapi.secured(openapi.IDEMPOTENCY_KEY, body=name),
+        )
+
+    for path, kind in COMMANDS.items():
+        add(path, kind)
+    return routes
+
+
+def _key(request: Request) -> str:
+    """The command's id. Errors: 422."""
+    keys = request.headers.getlist("idempotency-key")
+    if not keys:
+        return secrets.token_hex(16)
+    key = keys[0]
+    if len(keys) > 1 or not 0 < len(key) <= _KEY_CHARS_MAX or not (key.isascii() and key.isprintable()):
+        message = (
+            f"1–{_KEY_CHARS_MAX} 个可见 ASCII 字符 / 1 to {_KEY_CHARS_MAX} printable ASCII characters, once"
+        )
+        raise unfit([Problem("Idempotency-Key", message)])
+    return key
+
+
+def _unit(caller: Caller, data: dict[str, object]) -> tuple[str, list[Problem]]:
+    """The unit to open for, and what is wrong with it: unlike the bus, HTTP takes registered units only."""
+    code = data.get("unit")
+    if code is None:
+        return caller.unit, []
+    unit = caller.tree.resolve(code) if isinstance(code, str) else None
+    if unit is None or not caller.tree.node(unit).is_active:
+        return caller.unit, [Problem("unit", "不是已登记的单位 / not a registered unit")]
+    return unit, []
+
+
+def _target_errors(data: dict[str, object], incident_id: str) -> list[Problem]:
+    """What in the body names another incident than the path does."""
+    errors = []
+    named = data.get("incident")
+    if named is not None and not (isinstance(named, str) and named.lower() == incident_id):
+        errors.append(Problem("incident", "与路径不符 / differs from the path"))
+    if (
+        data.get("event") is not None
+        and reading.target(CommandKind.FILED, {"event": data["event"]}) != incident_id
+    ):
+        errors.append(Problem("event", "与路径不符 / differs from the path"))
+    return errors
+
+
+async def _check_fit(
+    connection: AsyncConnection,
+    caller: Caller,
+    kind: CommandKind,
+    standing: queries.Standing,
+    data: dict[str, object],
+) -> None:
+    """Errors: 409 where a new command does not fit the state, 422 where it names what is not there."""
+    if misfit := _MISFITS.get((kind, IncidentState(standing.state))):
+        raise conflict(misfit)
+    notice = data.get("notice") if kind is CommandKind.ACKNOWLEDGED else None
+    if notice is not None and not await queries.has_notice(connection, str(data["incident"]), str(notice)):
+        raise unfit([Problem("notice", "本事件没有这条通知 / no such notice of this incident")])
+    survivor = data.get("duplicate_of") if kind is CommandKind.WITHDRAWN else None
+    if survivor is not None:
+        other = await queries.standing(connection, str(survivor).lower())
+        if other is None or not caller.sees(other) or str(survivor).lower() == data["incident"]:
+            raise unfit([Problem("duplicate_of", "没有这个事件 / no such incident, or this one itself")])

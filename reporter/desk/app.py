@@ -1,0 +1,37 @@
+"""The application: every route, built from the services it is handed."""
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from reporter import __version__
+from reporter.desk import openapi, problems
+from reporter.desk.api import audit, commands, incidents, service
+from reporter.desk.auth import Authenticator
+from reporter.desk.edge import Edge
+from reporter.desk.pages import bound, find_pages
+from reporter.desk.services import Desk, Services
+from reporter.render import Renderer
+from reporter.resources import templates_dir
+from reporter.store.editions import Editions
+
+
+def create_app(services: Services) -> FastAPI:
+    """The desk and the HTTP API as one ASGI application. It starts and stops nothing."""
+    renderer = Renderer(services.zone, services.language)
+    desk = Desk(services, Authenticator(services.database), renderer, Editions())
+    app = FastAPI(
+        title="Reporter",
+        version=__version__,
+        docs_url=None,  # its pages load their scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    problems.install(app)
+    openapi.install(app)
+    app.add_middleware(Edge, time_source=services.time)
+    for part in (incidents, commands, audit, service):
+        app.include_router(part.router(desk))
+    for page in find_pages():
+        app.add_api_route(page.route, bound(page, desk), methods=[page.method], include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=templates_dir() / "static"), name="static")
+    return app

@@ -1,0 +1,56 @@
+"""The pages: one file each, found by walking this folder; to add a page, drop a file with `PAGES` in it.
+
+A page's context is a frozen dataclass beside its view; its fields are all that its template may use.
+"""
+
+import pkgutil
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, fields
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, Response
+
+from reporter.desk.services import Desk
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+class View(Protocol):
+    """Answers one request for a page."""
+
+    def __call__(self, request: Request, desk: Desk) -> Awaitable[Response]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One route of a page."""
+
+    route: str
+    view: View
+    method: str = "GET"
+
+
+def find_pages() -> Iterator[Page]:
+    """Every page in this folder."""
+    for module in pkgutil.iter_modules(__path__):
+        yield from import_module(f"{__name__}.{module.name}").PAGES
+
+
+def show(
+    desk: Desk, template: str, language: str, context: "DataclassInstance", status: int = 200
+) -> HTMLResponse:
+    """The page, rendered from its context."""
+    values = {each.name: getattr(context, each.name) for each in fields(context)}
+    return HTMLResponse(desk.renderer.render(template, language=language, **values), status)
+
+
+def bound(page: Page, desk: Desk) -> Callable[[Request], Awaitable[Response]]:
+    """The page's view as a route of the application."""
+
+    async def view(request: Request) -> Response:
+        return await page.view(request, desk)
+
+    return view

@@ -1,0 +1,110 @@
+"""Messages that belong to no incident (rejected, held): kept, announced, and a person told of them in measure."""
+
+import json
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy import exists, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reporter.core.command import NOTICE_NAMESPACE, Message, Problem
+from reporter.core.instants import rfc3339
+from reporter.core.roster import Directory
+from reporter.core.terms import Mode, NoticeReason, NoticeState
+from reporter.engine.signals import Units
+from reporter.store import inbox, notices
+from reporter.store.incidents import NOTICE, OUTBOX
+
+ROLE = ("unit.duty_officer",)
+
+
+class Apart:
+    """Rejections and held messages: what to keep, to publish and to say, and to whom (the root's duty officer)."""
+
+    def __init__(self, units: Units) -> None:
+        self._units = units
+
+    async def reject(
+        self,
+        connection: AsyncConnection,
+        directory: Directory,
+        rejected: Sequence[tuple[Message, Sequence[Problem]]],
+        now: datetime,
+    ) -> None:
+        """Keeps each message once, queues its announcement, and counts it towards a notice."""
+        root = (await self._units.tree(connection)).root
+        for message, errors in rejected:
+            id_ = await inbox.reject(connection, message, errors, now)
+            if id_ is None:
+                continue
+            facts = inbox.announcement(message, errors, sha256(message.body).hexdigest())
+            await connection.execute(
+                insert(OUTBOX).values(
+                    subject=f"reporter.out.rejected.{root}",
+                    message_id=f"rejected/{id_}",
+                    payload=json.dumps({"at": rfc3339(message.received_at), **facts}, ensure_ascii=False),
+                )
+            )
+            count = await notices.count_rejection(connection, message.subject, now)
+            if count:
+                note = f"{message.subject} ×{count}: {errors[0].message if errors else ''}"
+                await self._notice(connection, directory, root, NoticeReason.REJECTED, note, now)
+
+    async def is_due(self, connection: AsyncConnection, now: datetime) -> bool:
+        """Whether `sweep` has something to say; read-only, so that looking costs no write lock."""
+        waiting = notices.THROTTLE.c.waiting > 0, notices.THROTTLE.c.noticed_at <= now - notices.REJECTED_EVERY
+        held = (
+            inbox.ASIDE.c.state == "held",
+            inbox.ASIDE.c.noticed_at.is_(None),
+            inbox.ASIDE.c.recorded_at <= now - notices.HELD_AFTER,
+        )
+        either = or_(
+            exists().where(*waiting).select_from(notices.THROTTLE), exists().where(*held).select_from(inbox.ASIDE)
+        )
+        return bool((await connection.execute(select(either))).scalar_one())
+
+    async def sweep(self, connection: AsyncConnection, directory: Directory, now: datetime) -> None:
+        """Writes the notices that have become due."""
+        root = (await self._units.tree(connection)).root
+        for subject, count in await notices.overdue_rejections(connection, now):
+            await self._notice(connection, directory, root, NoticeReason.REJECTED, f"{subject} ×{count}", now)
+        held = await notices.overdue_held(connection, now)
+        if held:
+            subjects = ", ".join(dict.fromkeys(row.subject for row in held))
+            note = f"{subjects[:500]} ×{len(held)}"
+            await self._notice(connection, directory, root, NoticeReason.HELD, note, now)
+
+    async def _notice(
+        self,
+        connection: AsyncConnection,
+        directory: Directory,
+        root: str,
+        reason: NoticeReason,
+        note: str,
+        now: datetime,
+    ) -> None:
+        rows = []
+        for index, recipient in enumerate(directory.recipients(root, ROLE)):
+            name = f"{reason}/{note}/{rfc3339(now)}/{index}/{recipient.person}"
+            rows.append(
+                {
+                    "id": str(uuid.uuid5(NOTICE_NAMESPACE, name)),
+                    "unit": root,
+                    "mode": Mode.ACTUAL,
+                    "repeat": 1,
+                    "reason": reason,
+                    "to_role": recipient.to,
+                    "person": recipient.person,
+                    "phone": recipient.phone,
+                    "channel": recipient.channel,
+                    "address": recipient.address,
+                    "state": NoticeState.QUEUED,
+                    "recorded_at": now,
+                    "attempts": 0,
+                    "note": note if recipient.note is None else f"{recipient.note}; {note}",
+                    "next_try_at": now,
+                }
+            )
+        await connection.execute(insert(NOTICE), rows)

@@ -1,0 +1,137 @@
+"""The relay: ledger lines from the outbox to the broker, at least once, in version order per incident.
+
+A row goes when the broker has acknowledged it. The lines of one incident are sent one after the other, those of
+different incidents side by side; one that cannot be published holds up only its own incident's.
+"""
+
+import asyncio
+import json
+import logging
+import re
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any  # rows have no narrower type
+
+from sqlalchemy import Row
+
+from reporter import metrics
+from reporter.bus import Bus
+from reporter.core.ledger import with_hash
+from reporter.engine.signals import Signals
+from reporter.store import outbox
+from reporter.store.database import Database
+from reporter.timesource import sleep
+
+log = logging.getLogger(__name__)
+
+BATCH_MAX = 256
+REREAD_S = 1.0
+GIVE_WAY_S_MAX = 1.0
+TROUBLE_S_MAX = 5.0
+SOURCE = "/reporter"
+TYPE_PREFIX = "reporter.fact."
+_AT = re.compile(r'\{"actor":"(?:[^"\\]|\\.)*","at":"([^"]+)"')
+
+
+class Relay:
+    """Publishes what the outbox holds."""
+
+    def __init__(self, database: Database, bus: Bus, signals: Signals) -> None:
+        self._database = database
+        self._bus = bus
+        self._signals = signals
+        self._stuck: dict[str, float] = {}
+        """Incidents whose next line could not be published, and until when (monotonic) they are left alone."""
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        trouble_s = 0.2
+        while True:
+            try:
+                async with asyncio.timeout(REREAD_S):
+                    await self._signals.outbox.wait()
+            except TimeoutError:
+                pass
+            self._signals.outbox.clear()
+            if not self._bus.is_connected:
+                continue
+            try:
+                await self._drain()
+                trouble_s = 0.2
+            except Exception as error:
+                log.warning("publishing failed (%s: %s); trying again in %.1f s", type(error).__name__, error, trouble_s)
+                await sleep(trouble_s)
+                trouble_s = min(trouble_s * 2, TROUBLE_S_MAX)
+                self._signals.outbox.set()
+
+    async def _drain(self) -> None:
+        after = 0
+        while True:
+            await self._give_way()
+            async with self._database.snapshot() as connection:
+                rows = await outbox.load_unsent(connection, BATCH_MAX, after)
+            if not rows:
+                metrics.OUTBOX_ROWS.set(0 if after == 0 or not self._stuck else len(self._stuck))
+                return
+            sent = await self._send(rows)
+            if sent:
+                async with self._database.transaction() as connection:
+                    await outbox.remove_sent(connection, sent)
+                metrics.PUBLISHED.inc(len(sent))
+            if len(sent) < len(rows):
+                after = rows[-1].seq
+
+    async def _give_way(self) -> None:
+        """Lets deadlines and a backlog go first, for a while."""
+        try:
+            async with asyncio.timeout(GIVE_WAY_S_MAX):
+                await self._signals.calm.wait()
+        except TimeoutError:
+            pass
+
+    async def _send(self, rows: Sequence[Row[Any]]) -> list[int]:
+        """Publishes the rows, an incident's one after the other; returns the sequences that were acknowledged."""
+        chains: dict[str, list[Row[Any]]] = {}
+        now = monotonic()
+        self._stuck = {incident: until for incident, until in self._stuck.items() if until > now}
+        for row in rows:
+            chain = row.incident_id or row.message_id
+            if chain not in self._stuck:
+                chains.setdefault(chain, []).append(row)
+        sent: list[int] = []
+        while chains:
+            wave = [(chain, lines[0]) for chain, lines in chains.items()]
+            futures = [await self._publish(row) for _, row in wave]
+            results = await asyncio.gather(*futures, return_exceptions=True)
+            for (chain, row), result in zip(wave, results, strict=True):
+                if isinstance(result, BaseException):
+                    log.warning("%s could not be published: %r", row.message_id, result)
+                    self._stuck[chain] = monotonic() + TROUBLE_S_MAX
+                    del chains[chain]
+                    continue
+                sent.append(row.seq)
+                chains[chain].pop(0)
+                if not chains[chain]:
+                    del chains[chain]
+        return sent
+
+    async def _publish(self, row: Row[Any]) -> "asyncio.Future[Any]":
+        headers = {"Nats-Msg-Id": row.message_id, "Content-Type": "application/cloudevents+json"}
+        return await self._bus.publish_stored(row.subject, envelope(row).encode(), headers)
+
+
+def envelope(row: Row[Any]) -> str:
+    """The structured CloudEvent of an outbox row; a ledger line stands in it as the very text that was hashed."""
+    if row.text is None:
+        return _enveloped(row.message_id, row.subject.split(".")[2], json.loads(row.payload)["at"], row.payload)
+    found = _AT.match(row.text)
+    at = found[1] if found else ""
+    return _enveloped(row.message_id, row.kind, at, with_hash(row.text, row.hash), row.incident_id)
+
+
+def _enveloped(id_: str, kind: str, at: str, text: str, subject: str | None = None) -> str:
+    about = f'"subject":"{subject}",' if subject else ""
+    return (
+        f'{{"specversion":"1.0","id":"{id_}","source":"{SOURCE}","type":"{TYPE_PREFIX}{kind}",{about}'
+        f'"time":"{at}","datacontenttype":"application/json","data":{text}}}'
+    )

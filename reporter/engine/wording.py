@@ -1,0 +1,187 @@
+"""From a notice's row to the message a person reads: Chinese first, English second, both from one template.
+
+The texts are `templates/notices/<reason>/{subject.txt,body.txt}`; both are rendered once in each language.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from sqlalchemy.exc import NoResultFound
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reporter.catalog import CatalogError
+from reporter.channels.contract import Message
+from reporter.core.instants import maybe_rfc3339, rfc3339
+from reporter.core.roster import NOBODY
+from reporter.core.schedule import Edition
+from reporter.core.terms import DutyRole, Mode, NoticeReason, label
+from reporter.store.editions import Editions
+from reporter.store.people import UnitContact, unit_contacts
+from reporter.store.sending import IncidentWords, Taken, incident_words
+
+log = logging.getLogger(__name__)
+
+SCOPES: Final = {"unit": ("报送单位", "reporting unit"), "superior": ("上级单位", "superior unit")}
+NOTE_SEPARATOR: Final = "; "
+"""Between the parts of a note: who is not on duty, and what else there is to say."""
+ATTEMPT_MARK: Final = " | "
+"""Before what a channel said of the latest attempt."""
+
+
+class Renders(Protocol):
+    """What this module needs of `render.Renderer`."""
+
+    def render(self, name: str, *, language: str | None = None, **context: object) -> str:
+        """The text of a template."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What some notices speak of, read in one go: incidents by id, units by code, editions by digest."""
+
+    incidents: Mapping[str, IncidentWords]
+    units: Mapping[str, UnitContact]
+    editions: Mapping[str, Edition]
+
+
+async def words_of(connection: AsyncConnection, editions: Editions, notices: Sequence[Taken]) -> Words:
+    """All that these notices speak of."""
+    incidents = await incident_words(
+        connection, {notice.incident_id for notice in notices if notice.incident_id is not None}
+    )
+    codes = {notice.unit for notice in notices} | {incident.unit for incident in incidents.values()}
+    codes |= {unit for notice in notices if (unit := _stands_for(notice.note))}
+    known: dict[str, Edition] = {}
+    for digest in {incident.edition_digest for incident in incidents.values()}:
+        try:
+            known[digest] = await editions.of(connection, digest)
+        except (CatalogError, NoResultFound):
+            # People are told even when the edition's text cannot be read: then obligations go by their ids.
+            log.exception("edition %s cannot be read", digest)
+    return Words(incidents, await unit_contacts(connection, codes), known)
+
+
+def written_note(note: str | None) -> str:
+    """A notice's note as it was decided, without what a channel said of an attempt; may be empty."""
+    return (note or "").partition(ATTEMPT_MARK)[0]
+
+
+def message(notice: Taken, words: Words, renderer: Renders, now: datetime) -> Message:
+    """The message of a notice as of `now`: an attempt that comes later says how late it has become.
+
+    Errors: jinja2's, for a template that is missing or asks for what there is not; ValueError for a row with
+    a reason or mode unknown to this version.
+    """
+    reason, mode = NoticeReason(notice.reason), Mode(notice.mode)
+    incident = words.incidents.get(notice.incident_id or "")
+    titles = _titles(notice, words.editions.get(incident.edition_digest) if incident else None)
+    unit = words.units[incident.unit if incident else notice.unit].name
+    stands_for = words.units.get(_stands_for(notice.note) or "")
+    span = None if notice.due_at is None else now - notice.due_at
+    context: dict[str, object] = {
+        "id": notice.id,
+        "reason": reason,
+        "is_actual": mode is Mode.ACTUAL,
+        "incident": incident,
+        "unit": unit,
+        "obligation_zh": titles[0],
+        "obligation_en": titles[1],
+        "due_at": notice.due_at,
+        "over": span if span is not None and span > timedelta(0) else None,
+        "left": -span if span is not None and span < timedelta(0) else None,
+        "repeat": notice.repeat,
+        "person": notice.person,
+        "phone": notice.phone,
+        "stands_for": stands_for.name if stands_for else None,
+        "stands_for_phone": stands_for.phone if stands_for else None,
+        "to_words_zh": _role_words(notice.to_role, "zh"),
+        "to_words_en": _role_words(notice.to_role, "en"),
+        "detail": _detail(notice.note),
+    }
+    subjects, texts = (
+        [
+            renderer.render(f"notices/{reason}/{part}.txt", language=language, **context)
+            for language in ("zh", "en")
+        ]
+        for part in ("subject", "body")
+    )
+    return Message(
+        id=notice.id,
+        mode=mode,
+        reason=reason,
+        subject=" / ".join(" ".join(subject.split()) for subject in subjects),
+        text="\n\n".join(text.strip() for text in texts) + "\n",
+        to=notice.to_role,
+        person=notice.person,
+        address=notice.address,
+        incident=notice.incident_id,
+        code=incident.code if incident else None,
+        title=incident.title if incident else None,
+        unit=unit,
+        obligation=notice.obligation,
+        step=notice.step,
+        repeat=notice.repeat,
+        due_at=notice.due_at,
+        payload=_payload(notice, incident, unit),
+    )
+
+
+def _payload(notice: Taken, incident: IncidentWords | None, unit: str) -> dict[str, object]:
+    """The notice for machines, in the words of the HTTP API."""
+    return {
+        "notice": notice.id,
+        "incident": incident.id if incident else None,
+        "code": incident.code if incident else None,
+        "title": incident.title if incident else None,
+        "schedule": incident.schedule if incident else None,
+        "unit": incident.unit if incident else notice.unit,
+        "unit_name": unit,
+        "mode": notice.mode,
+        "reason": notice.reason,
+        "obligation": notice.obligation,
+        "step": notice.step,
+        "repeat": notice.repeat,
+        "due_at": maybe_rfc3339(notice.due_at),
+        "recorded_at": rfc3339(notice.recorded_at),
+        "to": notice.to_role,
+        "person": notice.person,
+        "phone": notice.phone,
+        "attempts": notice.attempts,
+        "note": written_note(notice.note) or None,
+    }
+
+
+def _stands_for(note: str | None) -> str | None:
+    """The unit in whose place the person is noticed."""
+    parts = written_note(note).split(NOTE_SEPARATOR)
+    return next((part.removeprefix(f"{NOBODY}:") for part in parts if part.startswith(f"{NOBODY}:")), None)
+
+
+def _detail(note: str | None) -> str | None:
+    """What the note says besides who is not on duty."""
+    parts = [
+        part for part in written_note(note).split(NOTE_SEPARATOR) if part and not part.startswith(NOBODY)
+    ]
+    return NOTE_SEPARATOR.join(parts) or None
+
+
+def _titles(notice: Taken, edition: Edition | None) -> tuple[str | None, str | None]:
+    """The obligation's titles, Chinese and English; its id where the edition cannot be read."""
+    obligation = edition.obligation(notice.obligation) if edition and notice.obligation else None
+    if obligation is None:
+        return notice.obligation, notice.obligation
+    return obligation.title_zh, obligation.title_en
+
+
+def _role_words(to: str, language: str) -> str:
+    """`superior.leader` → `上级单位带班领导`, `superior unit, leader on duty`."""
+    scope, _, role = to.partition(".")
+    if scope not in SCOPES or role not in set(DutyRole):
+        return to
+    where = SCOPES[scope][0 if language == "zh" else 1]
+    what = label(DutyRole(role), language)
+    return where + what if language == "zh" else f"{where}, {what.lower()}"

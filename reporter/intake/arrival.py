@@ -1,0 +1,164 @@
+"""What becomes of arrived messages: read, through the gate, the rejected kept, acknowledged, answered."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy.exc import OperationalError
+
+from reporter import metrics
+from reporter.bus import BrokerError, Bus
+from reporter.core.command import Command, Message, Outcome, OutcomeKind, Problem
+from reporter.core.terms import Anomaly, CommandKind
+from reporter.engine.record import Gate, failed
+from reporter.intake.envelope import read, reply_subject
+from reporter.intake.unreadable import Unreadable
+
+FETCHES_MAX = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One message off the stream. `raw_headers`: its header block, where that is known byte for byte already."""
+
+    subject: str
+    headers: Mapping[str, str] | None
+    body: bytes
+    sequence: int
+    received_at: datetime
+    acknowledge_to: str
+    raw_headers: bytes | None = None
+
+    @property
+    def message(self) -> Message:
+        """The message as it is kept; the header block is written again from what was read, unless it is known."""
+        headers = self.raw_headers if self.raw_headers is not None else header_block(self.headers)
+        return Message(self.subject, headers, self.body, self.sequence, self.received_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """An arrival with the command that it carries, or what is wrong with it."""
+
+    arrival: Arrival
+    command: Command | None
+    errors: tuple[Problem, ...] = ()
+    answer_to: str | None = None
+
+
+def commands_of(arrivals: Sequence[Arrival]) -> list[Read]:
+    """Reads each message; a broken one never touches its neighbours."""
+    return [_read(arrival) for arrival in arrivals]
+
+
+def _read(arrival: Arrival) -> Read:
+    answer_to, is_refused = reply_subject(arrival.headers)
+    try:
+        event = read(arrival.subject, arrival.headers, arrival.body)
+    except Unreadable as unreadable:
+        return Read(arrival, None, tuple(unreadable.errors), answer_to)
+    command = Command(
+        kind=CommandKind(event.type),
+        source=event.source,
+        id=event.id,
+        received_at=arrival.received_at,
+        unit=event.unit_code,
+        data=event.data,
+        digest=event.digest,
+        actor=f"nats:{event.unit_code}",
+        anomalies=(Anomaly.REPLY_REFUSED,) if is_refused else (),
+        message=arrival.message,
+    )
+    return Read(arrival, command, (), answer_to)
+
+
+async def settle(bus: Bus, gate: Gate, items: Sequence[Read]) -> None:
+    """Takes the readable ones through the gate, acknowledges and answers them; then keeps the rejected ones.
+
+    Errors: those of the database, when nothing could be committed: then nothing is acknowledged either.
+    """
+    readable = [item for item in items if item.command is not None]
+    outcomes = await submit(gate, [item.command for item in readable if item.command is not None])
+    rejected = [(item, Outcome(OutcomeKind.REJECTED, errors=item.errors)) for item in items if item.command is None]
+    for item, outcome in zip(readable, outcomes, strict=True):
+        if outcome.kind is OutcomeKind.REJECTED:
+            rejected.append((item, outcome))
+        else:
+            await _finish(bus, item, outcome)
+    if rejected:
+        messages = await _as_stored(bus, [item.arrival for item, _ in rejected])
+        await gate.reject([(message, outcome.errors) for message, (_, outcome) in zip(messages, rejected, strict=True)])
+        for item, outcome in rejected:
+            await _finish(bus, item, outcome)
+
+
+async def submit(gate: Gate, commands: Sequence[Command]) -> list[Outcome]:
+    """As `Gate.submit`; a single command that fails for a reason of ours is answered as rejected, and so kept."""
+    try:
+        return await gate.submit(commands)
+    except OperationalError:
+        raise
+    except Exception:
+        if len(commands) != 1:
+            raise
+        return [failed()]
+
+
+async def _finish(bus: Bus, item: Read, outcome: Outcome) -> None:
+    await bus.client.publish(item.arrival.acknowledge_to, b"+ACK")
+    metrics.INTAKE_MESSAGES.labels(outcome.kind).inc()
+    if item.answer_to:
+        await bus.client.publish(item.answer_to, json.dumps(answer(outcome), ensure_ascii=False).encode())
+
+
+def answer(outcome: Outcome) -> dict[str, object]:
+    """An outcome as it is published to `Reporter-Reply`."""
+    return {
+        "outcome": outcome.kind.value,
+        "incident": outcome.incident,
+        "anomalies": list(outcome.anomalies),
+        "errors": [{"path": error.path, "message": error.message} for error in outcome.errors],
+    }
+
+
+async def _as_stored(bus: Bus, arrivals: Sequence[Arrival]) -> list[Message]:
+    """The messages byte for byte as the broker stores them, a few at a time; as received where it has none."""
+    limit = asyncio.Semaphore(FETCHES_MAX)
+
+    async def fetch(arrival: Arrival) -> Message:
+        if arrival.raw_headers is not None:
+            return arrival.message
+        async with limit:
+            try:
+                stored = await bus.stored(arrival.sequence)
+            except BrokerError:
+                stored = None
+        return arrival.message if stored is None else replace(arrival.message, headers=raw_header_block(stored))
+
+    return list(await asyncio.gather(*(fetch(arrival) for arrival in arrivals)))
+
+
+def raw_header_block(stored: Mapping[str, str]) -> bytes:
+    """The header block of a message as the broker's API gives it; empty where it had none."""
+    return base64.b64decode(stored.get("hdrs", ""))
+
+
+def header_block(headers: Mapping[str, str] | None) -> bytes:
+    """A header block with these headers, in the broker's form."""
+    if not headers:
+        return b""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"NATS/1.0\r\n{lines}\r\n".encode("utf-8", "surrogateescape")
+
+
+def parse_header_block(block: bytes) -> dict[str, str]:
+    """The headers in a raw block; undecodable bytes are kept as lone surrogates, so nothing is lost on the way."""
+    headers: dict[str, str] = {}
+    for line in block.split(b"\r\n")[1:]:
+        name, found, value = line.partition(b":")
+        if found:
+            headers[name.strip().decode("utf-8", "surrogateescape")] = value.strip().decode("utf-8", "surrogateescape")
+    return headers

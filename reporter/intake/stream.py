@@ -1,0 +1,214 @@
+"""The intake: a batch is handed over as soon as anything is there, and acknowledged after its commit.
+
+A pull consumer with requests of our own, in the spirit of FastStream's batch subscriber: that one lingers for its
+whole timeout when little comes, single messages are slow when much comes. Here a request for more is always open,
+what has arrived meanwhile is the next batch, and a message is one because it came with an acknowledgement subject,
+whatever its headers say, so that none is swallowed.
+"""
+
+import asyncio
+import json
+import logging
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+
+from nats.aio.msg import Msg
+
+from reporter import metrics
+from reporter.bus import ACK_WAIT_S, DURABLE, STREAM_IN, BrokerError, Bus
+from reporter.engine.record import Gate
+from reporter.intake.arrival import Arrival, commands_of, settle
+from reporter.timesource import TimeSource, from_nanos, sleep
+
+log = logging.getLogger(__name__)
+
+BATCH_MAX = 500
+OPEN_MAX = 2 * BATCH_MAX
+"""Messages asked for or waiting here: well under what is committed within the broker's `ack_wait`."""
+EXPIRES_S = 5
+SILENCE_S_MAX = 10.0
+"""A loop that has completed no fetch for this long (an expiry counts as one) is started anew."""
+RENEW_S = ACK_WAIT_S / 3
+RETRY_S_MAX = 2.0
+RETRIES_S_MAX = 30.0
+
+
+@dataclass(slots=True)
+class _Pulled:
+    """What one run of the loop holds."""
+
+    waiting: deque[Msg]
+    arrived: asyncio.Event
+    asked: int = 0
+
+
+class Intake:
+    """Takes messages off the stream, in batches, through the gate."""
+
+    def __init__(self, bus: Bus, gate: Gate, time: TimeSource) -> None:
+        self._bus = bus
+        self._gate = gate
+        self._time = time
+        self.fetched_at: float | None = None
+        """When (monotonic) the last fetch completed: what `/readyz` sees of this loop."""
+        self.restarts = 0
+        self.holding: set[int] = set()
+        """Stream sequences delivered here and not yet acknowledged."""
+
+    async def run(self) -> None:
+        """Runs until cancelled; whatever happens to the broker, the loop is made anew."""
+        while True:
+            try:
+                if self._bus.is_connected:
+                    await self._bus.ensure()
+                    await self._pull()
+            except BrokerError as error:
+                log.warning("the intake lost the broker (%s: %s)", type(error).__name__, error)
+            except Exception:
+                log.exception("the intake failed and is started anew")
+            self.restarts += 1
+            await sleep(0.25)
+
+    async def _pull(self) -> None:
+        client = self._bus.client
+        inbox = client.new_inbox()
+        pulled = _Pulled(deque(), asyncio.Event())
+        self.holding.clear()
+
+        async def receive(message: Msg) -> None:
+            pulled.waiting.append(message)
+            pulled.arrived.set()
+
+        subscription = await client.subscribe(
+            inbox, cb=receive, pending_msgs_limit=4 * OPEN_MAX, pending_bytes_limit=0
+        )
+        self.fetched_at = monotonic()
+        try:
+            while client.is_connected:
+                await self._ask(pulled, inbox)
+                try:
+                    async with asyncio.timeout(SILENCE_S_MAX):
+                        await pulled.arrived.wait()
+                except TimeoutError:
+                    raise ConnectionError(f"no answer to a fetch for {SILENCE_S_MAX:.0f} s") from None
+                self.fetched_at = monotonic()
+                batch = self._batch(pulled)
+                if batch:
+                    await self._take(batch, pulled)
+        finally:
+            try:
+                await subscription.unsubscribe()
+            except BrokerError:
+                log.debug("unsubscribing from a lost broker", exc_info=True)
+
+    async def _ask(self, pulled: _Pulled, inbox: str) -> None:
+        """Keeps a request open, for as many as fit."""
+        room = OPEN_MAX - pulled.asked - len(pulled.waiting)
+        if room < BATCH_MAX:
+            return
+        request = {"batch": room, "expires": EXPIRES_S * 1_000_000_000, "idle_heartbeat": 2_000_000_000}
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{STREAM_IN}.{DURABLE}"
+        await self._bus.client.publish(subject, json.dumps(request).encode(), reply=inbox)
+        pulled.asked += room
+
+    def _batch(self, pulled: _Pulled) -> list[Msg]:
+        """What has arrived, at most `BATCH_MAX` messages; the broker's own words about a request are heeded."""
+        batch: list[Msg] = []
+        while pulled.waiting and len(batch) < BATCH_MAX:
+            message = pulled.waiting.popleft()
+            if message.reply.startswith("$JS.ACK."):
+                pulled.asked = max(0, pulled.asked - 1)
+                batch.append(message)
+            else:
+                self._heed(message, pulled)
+        if not pulled.waiting:
+            pulled.arrived.clear()
+        return batch
+
+    def _heed(self, message: Msg, pulled: _Pulled) -> None:
+        headers = message.headers or {}
+        status = headers.get("Status", "")
+        if status == "100":
+            return
+        if status in ("404", "408"):
+            left = headers.get("Nats-Pending-Messages", "")
+            pulled.asked = max(0, pulled.asked - int(left)) if left.isdigit() else 0
+            return
+        raise ConnectionError(f"the broker ended the request: {status} {headers.get('Description', '')}")
+
+    async def _take(self, batch: Sequence[Msg], pulled: _Pulled) -> None:
+        """Takes one batch through the gate and acknowledges it; tries again in place while the database is away."""
+        arrivals = [self._arrival(message) for message in batch]
+        self.holding.update(arrival.sequence for arrival in arrivals)
+        if pulled.asked == 0 or pulled.waiting:
+            self._gate.signals.calm.clear()
+        done = asyncio.Event()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._renew(batch, pulled, done))
+                try:
+                    await self._settled(arrivals)
+                finally:
+                    done.set()
+        finally:
+            self.holding.difference_update(arrival.sequence for arrival in arrivals)
+            if not pulled.waiting:
+                self._gate.signals.calm.set()
+
+    async def _settled(self, arrivals: Sequence[Arrival]) -> None:
+        pause_s, given_up_at = 0.1, monotonic() + RETRIES_S_MAX
+        while True:
+            try:
+                await settle(self._bus, self._gate, commands_of(arrivals))
+            except BrokerError:
+                raise
+            except Exception:
+                if monotonic() > given_up_at:
+                    raise
+                log.exception("a batch of %d messages was not committed; trying again", len(arrivals))
+                await sleep(pause_s)
+                pause_s = min(2 * pause_s, RETRY_S_MAX)
+            else:
+                break
+        now = self._time.now()
+        for arrival in arrivals:
+            metrics.INTAKE_LATENCY.observe(max(0.0, (now - arrival.received_at).total_seconds()))
+
+    async def _renew(self, batch: Sequence[Msg], pulled: _Pulled, done: asyncio.Event) -> None:
+        """Tells the broker every second that these are being worked on, until the commit is done."""
+        while True:
+            try:
+                async with asyncio.timeout(RENEW_S):
+                    await done.wait()
+                return
+            except TimeoutError:
+                pass
+            for message in (*batch, *pulled.waiting):
+                if message.reply.startswith("$JS.ACK."):
+                    await self._bus.client.publish(message.reply, b"+WPI")
+
+    def _arrival(self, message: Msg) -> Arrival:
+        sequence, stored_at = acknowledgement_facts(message.reply)
+        return Arrival(
+            message.subject,
+            message.headers,
+            message.data,
+            sequence,
+            self._time.from_real(stored_at),
+            message.reply,
+        )
+
+
+def acknowledgement_facts(reply: str) -> tuple[int, datetime]:
+    """The stream sequence and the stored timestamp in a JetStream acknowledgement subject, old form or new.
+
+    Old: `$JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<consumer sequence>.<nanoseconds>.<pending>`; the new
+    one has the domain and the account's hash before the stream. The timestamp is read with integers.
+    """
+    tokens = reply.split(".")
+    if len(tokens) >= 11:
+        del tokens[2:4]
+    return int(tokens[5]), from_nanos(int(tokens[7]))

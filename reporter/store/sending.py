@@ -1,0 +1,115 @@
+"""The notices that wait to be sent: which are due, taking them on a lease, and the incidents they speak of.
+
+A notice whose `next_try_at` has come is due. Taking it moves that instant to the end of a lease and counts an
+attempt, so that replicas share the work, and what a crash leaves unrecorded comes back by itself.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reporter.store.models import Incident, Notice
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A notice that may be taken."""
+
+    id: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A notice on lease, as its row says; `attempts` counts this one."""
+
+    id: str
+    incident_id: str | None
+    unit: str
+    mode: str
+    obligation: str | None
+    step: str | None
+    repeat: int
+    reason: str
+    to_role: str
+    person: str | None
+    phone: str | None
+    channel: str
+    address: str
+    due_at: datetime | None
+    recorded_at: datetime
+    attempts: int
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentWords:
+    """What a notice says of its incident."""
+
+    id: str
+    code: str
+    title: str
+    unit: str
+    schedule: str
+    edition_digest: str
+
+
+_TAKEN = [getattr(Notice, field.name) for field in fields(Taken)]
+_WORDS = [getattr(Incident, field.name) for field in fields(IncidentWords)]
+
+
+async def due(
+    connection: AsyncConnection, channel: str, now: datetime, limit: int, busy: Collection[str] = ()
+) -> list[Due]:
+    """Up to `limit` notices of a channel that are due: first ones before repeats, then the oldest first.
+
+    `busy` are addresses to leave out.
+    """
+    query = (
+        select(Notice.id, Notice.address)
+        .where(Notice.next_try_at <= now, Notice.channel == channel)
+        .order_by(Notice.next_try_at)
+    )
+    if busy:
+        query = query.where(Notice.address.not_in(busy))
+    # Two queries rather than one order by both: each stops at its limit instead of sorting the backlog.
+    found = [Due(*row) for row in await connection.execute(query.where(Notice.repeat <= 1).limit(limit))]
+    if len(found) < limit:
+        rows = await connection.execute(query.where(Notice.repeat > 1).limit(limit - len(found)))
+        found += [Due(*row) for row in rows]
+    return found
+
+
+async def due_elsewhere(
+    connection: AsyncConnection, channels: Collection[str], now: datetime, limit: int
+) -> list[str]:
+    """The ids of up to `limit` notices that are due on none of these channels."""
+    query = select(Notice.id).where(Notice.next_try_at <= now, Notice.channel.not_in(channels))
+    return list((await connection.scalars(query.order_by(Notice.next_try_at).limit(limit))).all())
+
+
+async def take(
+    connection: AsyncConnection, ids: Sequence[str], now: datetime, lease_until: datetime
+) -> list[Taken]:
+    """Takes those of the notices that are still due, in the order given; another replica may have the others.
+
+    PostgreSQL: rows that another transaction holds are left to it rather than waited for.
+    """
+    still = select(Notice.id).where(Notice.id.in_(ids), Notice.next_try_at <= now)
+    rows = await connection.execute(
+        update(Notice)
+        .where(Notice.id.in_(still.with_for_update(skip_locked=True)))
+        .values(next_try_at=lease_until, attempts=Notice.attempts + 1)
+        .returning(*_TAKEN)
+    )
+    taken = {row.id: Taken(*row) for row in rows}
+    return [taken[id_] for id_ in ids if id_ in taken]
+
+
+async def incident_words(connection: AsyncConnection, ids: Collection[str]) -> dict[str, IncidentWords]:
+    """What is to be said of these incidents, by id."""
+    rows = await connection.execute(select(*_WORDS).where(Incident.id.in_(ids)))
+    return {row.id: IncidentWords(*row) for row in rows}

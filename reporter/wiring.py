@@ -1,0 +1,210 @@
+"""Builds every object once and runs the service: the only module that knows them all."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import TracebackType
+
+from reporter.bus import Bus
+from reporter.catalog import Catalog, load
+from reporter.channels.folder import close_channels, load_channels
+from reporter.embedded import EmbeddedNats
+from reporter.engine import heartbeat
+from reporter.engine.doorbell import Doorbell
+from reporter.engine.fence import Fence
+from reporter.engine.notify import Notifier
+from reporter.engine.record import Gate
+from reporter.engine.relay import Relay
+from reporter.health import Health
+from reporter.intake.hidden import Hidden
+from reporter.intake.replay import Replay
+from reporter.intake.stream import Intake
+from reporter.render import Renderer
+from reporter.resources import schedules_dir
+from reporter.settings import Settings
+from reporter.store import schema
+from reporter.store.database import Database, open_database
+from reporter.timesource import SystemTime, TimeSource
+
+log = logging.getLogger(__name__)
+
+NATS_FOLDER = "nats"
+BROKER_WAIT_S = 5.0
+"""How long the ready line waits for the first connection; the service is up without it."""
+
+
+def catalog_of(settings: Settings) -> Catalog:
+    """The schedules these settings name: one's own folder first."""
+    folders = [settings.schedules] if settings.schedules else []
+    return load([*folders, schedules_dir()], settings.default_schedule)
+
+
+class Service:
+    """The whole service in one process: `async with Service(settings) as service` is ready inside the block."""
+
+    def __init__(self, settings: Settings, time: TimeSource | None = None) -> None:
+        self.settings = settings
+        self.time = time or SystemTime()
+        self.ready: dict[str, object] = {}
+        self._stack = AsyncExitStack()
+        self._tasks: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+
+    async def __aenter__(self) -> "Service":
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        await self._stack.aclose()
+
+    async def wait(self) -> None:
+        """Waits until a part of the service has failed for good. Errors: that part's."""
+        if self._tasks is not None:
+            await self._tasks
+
+    async def _start(self) -> None:
+        settings = self.settings
+        catalog = catalog_of(settings)
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        embedded: EmbeddedNats | None = None
+        url = settings.nats
+        if url is None:
+            embedded = EmbeddedNats(settings.data_dir / NATS_FOLDER, port=settings.nats_port)
+            await embedded.start()
+            self._stack.push_async_callback(embedded.stop)
+            url = embedded.url
+        database = open_database(settings.database, settings.data_dir)
+        self._stack.push_async_callback(database.close)
+        await schema.check(database)
+        channels = load_channels(settings)
+        self._stack.push_async_callback(close_channels, channels.values())
+        renderer = Renderer(settings.zone, settings.language)
+        gate = Gate(database, catalog, self.time, tuple(channels))
+        bus = Bus(url)
+        self._stack.push_async_callback(bus.close)
+        fence = Fence(bus, self.time)
+        intake = Intake(bus, gate, self.time)
+        doorbell = Doorbell(gate, fence, self.time)
+        health = Health(database, bus, fence, intake, doorbell, self.time, settings.roles)
+        is_engine = "engine" in settings.roles
+        connected = asyncio.Event()
+
+        async def run() -> None:
+            async with asyncio.TaskGroup() as group:
+                if embedded is not None:
+                    group.create_task(embedded.supervise())
+                group.create_task(_connect(bus, connected))
+                if is_engine:
+                    group.create_task(doorbell.run())
+                    group.create_task(intake.run())
+                    group.create_task(Hidden(bus, gate, intake, self.time).run())
+                    group.create_task(Relay(database, bus, gate.signals).run())
+                    notifier = Notifier(database, gate, channels, renderer, self.time, gate.signals.notices)
+                    group.create_task(notifier.run())
+                    replica = f"{socket.gethostname()}/{os.getpid()}"
+                    group.create_task(heartbeat.run(bus, gate, self.time, replica))
+                await self._stopping.wait()
+                raise _Stopped
+
+        self._tasks = asyncio.ensure_future(_until_stopped(run()))
+        self._stack.push_async_callback(self._settle)
+        address = None
+        if "desk" in settings.roles:
+            address = await self._open_desk(database, gate, health)
+        try:
+            async with asyncio.timeout(BROKER_WAIT_S):
+                await connected.wait()
+        except TimeoutError:
+            log.warning("the broker at %s is not reachable yet; the service works without it", url)
+        self.ready = {"ready": True, "http": address, "nats": url, "database": database.kind}
+
+    async def _open_desk(self, database: Database, gate: Gate, health: Health) -> str:
+        from reporter.desk.app import create_app  # noqa: PLC0415 - an engine alone does without
+        from reporter.desk.server import Server  # noqa: PLC0415
+        from reporter.desk.services import Services  # noqa: PLC0415
+
+        services = Services(
+            database=database,
+            gate=gate,
+            time=self.time,
+            health=health.checks,
+            zone=self.settings.zone,
+            language=self.settings.language,
+        )
+        server = Server(create_app(services))
+        address = await server.start(self.settings.http_host, self.settings.http_port)
+        self._stack.push_async_callback(server.stop)
+        return address
+
+    async def _settle(self) -> None:
+        """Ends the running parts before what they stand on is closed."""
+        self._stopping.set()
+        if self._tasks is not None:
+            await asyncio.wait([self._tasks])
+
+
+class _Stopped(Exception):
+    """Ends the task group in good order."""
+
+
+async def _until_stopped(parts: "asyncio.Future[None] | object") -> None:
+    try:
+        await parts  # type: ignore[misc]
+    except* _Stopped:
+        pass
+
+
+async def _connect(bus: Bus, connected: asyncio.Event) -> None:
+    await bus.connect()
+    connected.set()
+
+
+async def serve(settings: Settings) -> int:
+    """Runs the service until SIGINT or SIGTERM; prints the ready line. Returns the exit status."""
+    from reporter.logs import configure  # noqa: PLC0415
+
+    configure(settings.log_level, settings.log_format)
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        async with Service(settings) as service:
+            print(json.dumps(service.ready), flush=True)  # noqa: T201 - the contract's line
+            running = asyncio.ensure_future(service.wait())
+            stopped = asyncio.ensure_future(stop.wait())
+            await asyncio.wait([running, stopped], return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+            if running.done() and (error := running.exception()):
+                log.critical("the service failed: %s", error, exc_info=error)
+                return 1
+            running.cancel()
+    except schema.SchemaMismatch as mismatch:
+        print(mismatch, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+@asynccontextmanager
+async def open_gate(settings: Settings) -> AsyncIterator[Replay]:
+    """A gate on the database alone, for verbs: running services see what it commits within a second."""
+    database = open_database(settings.database, settings.data_dir)
+    try:
+        await schema.check(database)
+        gate = Gate(database, catalog_of(settings), SystemTime(), tuple(load_channels(settings)))
+        yield Replay(database, gate)
+    finally:
+        await database.close()

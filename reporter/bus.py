@@ -69,7 +69,7 @@ class Bus:
         self._broker = NatsBroker(
             [part.strip() for part in url.split(",")],
             max_reconnect_attempts=-1,
-            reconnect_time_wait=0.25,
+            reconnect_time_wait=0.25,  # type: ignore[arg-type]  # seconds; the client below takes fractions
             connect_timeout=2,
             ping_interval=5,
             max_outstanding_pings=2,

@@ -22,7 +22,7 @@ class Message:
     `id` is the notice's, the same at every attempt: a receiver tells repeated deliveries by it. `person`
     is None where nobody is on duty. `subject` (one line) and `text` are Chinese first, English second, and
     marked by `mode` here, so that no channel can leave the mark out. `payload` holds the facts for
-    machines, JSON values only, without the texts.
+    machines, JSON values only, without the texts. `due_at` is the obligation's, not the notice's.
     """
 
     id: str

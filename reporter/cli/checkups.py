@@ -14,6 +14,14 @@ from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 from sqlalchemy.exc import SQLAlchemyError
 
+from reporter.bus import (
+    DUPLICATE_WINDOW_S,
+    KEPT_S,
+    STREAM_IN,
+    STREAM_OUT,
+    SUBJECTS_IN,
+    SUBJECTS_OUT,
+)
 from reporter.cli.doctor import Finding, Health
 from reporter.cli.schedules import catalog_of
 from reporter.cli.trouble import Trouble
@@ -35,9 +43,7 @@ ROOM_WARNING = 1024**3
 CONNECT_S = 3
 GAP_DAYS = 7
 GAPS_SHOWN = 12
-KEPT_S = 30 * 24 * 3600
-WINDOW_S = 0.1
-STREAMS = {"REPORTER_IN": "reporter.in.>", "REPORTER_OUT": "reporter.out.>"}
+STREAMS = {STREAM_IN: SUBJECTS_IN, STREAM_OUT: SUBJECTS_OUT}
 
 
 async def examine(settings: Settings) -> list[Finding]:
@@ -270,8 +276,8 @@ def differences(stream: str, subject: str, config: Any) -> list[str]:  # Any: na
         odd.append(f"storage={config.storage}, expected file")
     if config.max_age and config.max_age < KEPT_S:
         odd.append(f"max_age={config.max_age:g} s, expected at least {KEPT_S} s")
-    if stream == "REPORTER_IN" and config.duplicate_window and config.duplicate_window > WINDOW_S:
-        odd.append(f"duplicate_window={config.duplicate_window:g} s, expected {WINDOW_S} s")
+    if stream == STREAM_IN and config.duplicate_window and config.duplicate_window > DUPLICATE_WINDOW_S:
+        odd.append(f"duplicate_window={config.duplicate_window:g} s, expected {DUPLICATE_WINDOW_S} s")
     return odd
 
 

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -54,10 +54,11 @@ class Command:
     anomalies: tuple[str, ...] = ()
     message: Message | None = None
 
-    @property
-    def key(self) -> bytes:
-        """The identity, as the inbox keeps it: SHA-256 of source, newline, id."""
-        return identity(self.source, self.id)
+    key: bytes = field(init=False, repr=False)
+    """The identity, as the inbox keeps it: SHA-256 of source, newline, id."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", identity(self.source, self.id))
 
     @property
     def order(self) -> tuple[datetime, str, str]:

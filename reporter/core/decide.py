@@ -249,12 +249,12 @@ def apply(
     if changed.moved:
         body["clocks"] = [_due_times(clock) for clock in changed.moved]
     incident.write(FACT_OF_COMMAND[entry.kind], entry.received_at, now, body, actor)
-    for clock, due, reason in changed.lifted:
-        lifted = {"obligation": clock, "due_at": rfc3339(due), "reason": reason}
+    for obligation, due, reason in changed.lifted:
+        lifted = {"obligation": obligation, "due_at": rfc3339(due), "reason": reason}
         incident.write(FactKind.BREACH_LIFTED, entry.received_at, now, lifted, ENGINE)
     for clock in incident.clocks:
-        for obligation, offset in acknowledged:
-            if obligation == clock.obligation.id:
+        for acknowledged_of, offset in acknowledged:
+            if acknowledged_of == clock.obligation.id:
                 ladder.acknowledge(clock.ladder, clock.obligation.ladder, offset)
         told_before = changed.judged.get(clock.obligation.id, (None, None, None, None, []))
         clock.settle(now, incident.closed_at, is_provisional=view.is_provisional)

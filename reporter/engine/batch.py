@@ -5,7 +5,7 @@ state is a function of the set of its commands.
 """
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
@@ -51,11 +51,11 @@ class Batch:
         seen = await inbox.load_seen(self.connection, [command.key for command in commands])
         fresh = [command for command in commands if command.key not in seen]
         await self._load(fresh)
-        opened = [incident_id(c.source, c.id) for c in fresh if c.kind is CommandKind.OCCURRED]
-        waiting = await inbox.load_held(self.connection, opened) if opened else []
+        opened = {incident_id(c.source, c.id): c for c in fresh if c.kind is CommandKind.OCCURRED}
+        waiting = await inbox.load_held(self.connection, list(opened)) if opened else []
         if waiting:
             await self._load([command for _, command in waiting])
-        await self._choose_codes([c for c in fresh if c.kind is CommandKind.OCCURRED])
+        await self._choose_codes(opened)
         outcomes: dict[int, Outcome] = {}
         by_kind = sorted(range(len(commands)), key=lambda i: commands[i].kind is not CommandKind.OCCURRED)
         for index in by_kind:
@@ -313,13 +313,12 @@ class Batch:
             step = self.works.get(step.survivor) if step.survivor else None
         return None
 
-    async def _choose_codes(self, opened: Sequence[Command]) -> None:
+    async def _choose_codes(self, opened: Mapping[str, Command]) -> None:
         """Gives each new incident a short code, unique on its day; longer where the short one is taken."""
         zone = ZoneInfo(self.catalog.default.zone)
         wanted: dict[str, list[tuple[str, str]]] = {}
-        for command in opened:
+        for id_, command in opened.items():
             local = command.received_at.astimezone(zone)
-            id_ = incident_id(command.source, command.id)
             letters = base64.b32encode(sha256(id_.encode()).digest()).decode().rstrip("=")
             wanted.setdefault(local.date().isoformat(), []).append((id_, f"{local:%m%d}-{letters}"))
         for day, each in wanted.items():

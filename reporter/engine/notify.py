@@ -3,8 +3,8 @@
 The table is the truth: a notice waits there from the commit that decided it. This loop takes what is due
 on a lease, sends it, and hands the results over in batches. A crash between sending and recording lets the
 lease run out: the notice is sent again under the same id, its attempts counted. Nothing sent is recalled.
-
-One who hangs delays nobody else: each channel has its own bound of sendings under way, and so has each address.
+One who hangs delays nobody else: each channel has its own bound of sendings under way, and so has each
+address.
 """
 
 import asyncio

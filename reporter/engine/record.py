@@ -174,7 +174,7 @@ class Gate:
                 [
                     {
                         "id": result.notice_id,
-                        "state": result.state,
+                        "state": result.state.value,
                         "attempts": result.attempts,
                         "note": result.note,
                         "next_try_at": result.retry_at,

@@ -12,14 +12,13 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Any  # rows have no narrower type
 
-from sqlalchemy import Row
-
 from reporter import metrics
 from reporter.bus import Bus
 from reporter.core.ledger import with_hash
 from reporter.engine.signals import Signals
 from reporter.store import outbox
 from reporter.store.database import Database
+from reporter.store.types import AnyRow
 from reporter.timesource import sleep
 
 log = logging.getLogger(__name__)
@@ -89,9 +88,9 @@ class Relay:
         except TimeoutError:
             pass
 
-    async def _send(self, rows: Sequence[Row[Any]]) -> list[int]:
+    async def _send(self, rows: Sequence[AnyRow]) -> list[int]:
         """Publishes the rows, an incident's one after the other; returns the sequences that were acknowledged."""
-        chains: dict[str, list[Row[Any]]] = {}
+        chains: dict[str, list[AnyRow]] = {}
         now = monotonic()
         self._stuck = {incident: until for incident, until in self._stuck.items() if until > now}
         for row in rows:
@@ -115,12 +114,12 @@ class Relay:
                     del chains[chain]
         return sent
 
-    async def _publish(self, row: Row[Any]) -> "asyncio.Future[Any]":
+    async def _publish(self, row: AnyRow) -> "asyncio.Future[Any]":
         headers = {"Nats-Msg-Id": row.message_id, "Content-Type": "application/cloudevents+json"}
         return await self._bus.publish_stored(row.subject, envelope(row).encode(), headers)
 
 
-def envelope(row: Row[Any]) -> str:
+def envelope(row: AnyRow) -> str:
     """The structured CloudEvent of an outbox row; a ledger line stands in it as the very text that was hashed."""
     if row.text is None:
         return _enveloped(row.message_id, row.subject.split(".")[2], json.loads(row.payload)["at"], row.payload)

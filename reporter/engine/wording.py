@@ -20,7 +20,7 @@ from reporter.core.schedule import Edition
 from reporter.core.terms import DutyRole, Mode, NoticeReason, label
 from reporter.store.editions import Editions
 from reporter.store.people import UnitContact, unit_contacts
-from reporter.store.sending import IncidentWords, Taken, incident_words
+from reporter.store.sending import IncidentWords, Taken, incident_words, obligation_dues
 
 log = logging.getLogger(__name__)
 
@@ -41,18 +41,20 @@ class Renders(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What some notices speak of, read in one go: incidents by id, units by code, editions by digest."""
+    """What some notices speak of, read in one go: incidents by id, due instants of obligations by (incident,
+    obligation), units by code, editions by digest."""
 
     incidents: Mapping[str, IncidentWords]
+    dues: Mapping[tuple[str, str], datetime]
     units: Mapping[str, UnitContact]
     editions: Mapping[str, Edition]
 
 
 async def words_of(connection: AsyncConnection, editions: Editions, notices: Sequence[Taken]) -> Words:
     """All that these notices speak of."""
-    incidents = await incident_words(
-        connection, {notice.incident_id for notice in notices if notice.incident_id is not None}
-    )
+    ids = {notice.incident_id for notice in notices if notice.incident_id is not None}
+    incidents = await incident_words(connection, ids)
+    dues = await obligation_dues(connection, ids)
     codes = {notice.unit for notice in notices} | {incident.unit for incident in incidents.values()}
     codes |= {unit for notice in notices if (unit := _stands_for(notice.note))}
     known: dict[str, Edition] = {}
@@ -62,7 +64,7 @@ async def words_of(connection: AsyncConnection, editions: Editions, notices: Seq
         except (CatalogError, NoResultFound):
             # People are told even when the edition's text cannot be read: then obligations go by their ids.
             log.exception("edition %s cannot be read", digest)
-    return Words(incidents, await unit_contacts(connection, codes), known)
+    return Words(incidents, dues, await unit_contacts(connection, codes), known)
 
 
 def written_note(note: str | None) -> str:
@@ -81,7 +83,8 @@ def message(notice: Taken, words: Words, renderer: Renders, now: datetime) -> Me
     titles = _titles(notice, words.editions.get(incident.edition_digest) if incident else None)
     unit = words.units[incident.unit if incident else notice.unit].name
     stands_for = words.units.get(_stands_for(notice.note) or "")
-    span = None if notice.due_at is None else now - notice.due_at
+    due_at = words.dues.get((notice.incident_id or "", notice.obligation or ""))
+    span = None if due_at is None else now - due_at
     context: dict[str, object] = {
         "id": notice.id,
         "reason": reason,
@@ -90,7 +93,7 @@ def message(notice: Taken, words: Words, renderer: Renders, now: datetime) -> Me
         "unit": unit,
         "obligation_zh": titles[0],
         "obligation_en": titles[1],
-        "due_at": notice.due_at,
+        "due_at": due_at,
         "over": span if span is not None and span > timedelta(0) else None,
         "left": -span if span is not None and span < timedelta(0) else None,
         "repeat": notice.repeat,
@@ -125,12 +128,14 @@ def message(notice: Taken, words: Words, renderer: Renders, now: datetime) -> Me
         obligation=notice.obligation,
         step=notice.step,
         repeat=notice.repeat,
-        due_at=notice.due_at,
-        payload=_payload(notice, incident, unit),
+        due_at=due_at,
+        payload=_payload(notice, incident, unit, due_at),
     )
 
 
-def _payload(notice: Taken, incident: IncidentWords | None, unit: str) -> dict[str, object]:
+def _payload(
+    notice: Taken, incident: IncidentWords | None, unit: str, due_at: datetime | None
+) -> dict[str, object]:
     """The notice for machines, in the words of the HTTP API."""
     return {
         "notice": notice.id,
@@ -146,6 +151,7 @@ def _payload(notice: Taken, incident: IncidentWords | None, unit: str) -> dict[s
         "step": notice.step,
         "repeat": notice.repeat,
         "due_at": maybe_rfc3339(notice.due_at),
+        "obligation_due_at": maybe_rfc3339(due_at),
         "recorded_at": rfc3339(notice.recorded_at),
         "to": notice.to_role,
         "person": notice.person,

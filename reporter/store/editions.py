@@ -7,7 +7,7 @@ from reporter.catalog import edition_document, edition_from_document
 from reporter.core.schedule import Edition
 from reporter.store import models as m
 
-_TABLE = m.Edition.__table__
+_TABLE = m.table(m.Edition)
 
 
 class Editions:

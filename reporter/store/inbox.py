@@ -14,8 +14,8 @@ from reporter.core.instants import parse, rfc3339
 from reporter.core.terms import CommandKind
 from reporter.store import models as m
 
-INBOX = m.Inbox.__table__
-ASIDE = m.SetAside.__table__
+INBOX = m.table(m.Inbox)
+ASIDE = m.table(m.SetAside)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any  # rows have no narrower type
 
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.clock import Clock
@@ -28,13 +28,14 @@ from reporter.core.terms import (
     Verdict,
 )
 from reporter.store import models as m
+from reporter.store.types import AnyRow
 from reporter.timesource import from_micros, micros
 
-INCIDENT = m.Incident.__table__
-CLOCK = m.Clock.__table__
-LEDGER = m.Line.__table__
-OUTBOX = m.Outbox.__table__
-NOTICE = m.Notice.__table__
+INCIDENT = m.table(m.Incident)
+CLOCK = m.table(m.Clock)
+LEDGER = m.table(m.Line)
+OUTBOX = m.table(m.Outbox)
+NOTICE = m.table(m.Notice)
 
 STICKY = frozenset(
     {
@@ -65,19 +66,26 @@ class Work:
     anomalies: list[str] = field(default_factory=list)
 
 
-def ladder_document(ladder: Ladder) -> list[Any]:
-    """A ladder as stored: due time and arrival in microseconds, position, top, cause, repetitions."""
+def ladder_document(ladder: Ladder) -> list[Any] | None:
+    """A ladder as stored: due time and arrival in microseconds, position, top, cause, repetitions.
+
+    None while nothing of it has fired and nothing moved it: it then follows from the clock and the opening.
+    """
+    if ladder.position == 0 and ladder.cause is None and not ladder.repetitions and ladder.top < 0:
+        return None
     return [
         micros(ladder.due_at),
         micros(ladder.known_at),
         ladder.position,
         ladder.top,
-        ladder.cause,
+        ladder.cause and ladder.cause.value,
         [[r.step, r.count, r.next_at and micros(r.next_at)] for r in ladder.repetitions],
     ]
 
 
-def _ladder(document: list[Any]) -> Ladder:
+def _ladder(document: list[Any] | None, due_at: datetime, received_at: datetime) -> Ladder:
+    if document is None:
+        return Ladder(due_at, received_at)
     due, known, position, top, cause, repetitions = document
     return Ladder(
         from_micros(due),
@@ -89,7 +97,7 @@ def _ladder(document: list[Any]) -> Ladder:
     )
 
 
-def _clock(row: Row[Any], edition: Edition) -> Clock | None:
+def _clock(row: AnyRow, edition: Edition, received_at: datetime) -> Clock | None:
     obligation = edition.obligation(row.obligation)
     if obligation is None:
         return None
@@ -98,7 +106,7 @@ def _clock(row: Row[Any], edition: Edition) -> Clock | None:
         position=row.position,
         starts_at=row.starts_at,
         due_at=row.due_at,
-        ladder=_ladder(row.ladder),
+        ladder=_ladder(row.ladder, row.due_at, received_at),
         due_latest_at=row.due_latest_at,
         state=ClockState(row.state),
         met_at=row.met_at,
@@ -125,15 +133,15 @@ def clock_row(incident_id: str, clock: Clock) -> dict[str, Any]:
         "starts_at": clock.starts_at,
         "due_at": clock.due_at,
         "due_latest_at": clock.due_latest_at,
-        "state": clock.state,
+        "state": clock.state.value,
         "met_at": clock.met_at,
         "met_by": clock.met_by,
         "missing_at": clock.missing_at,
-        "verdict": clock.verdict,
+        "verdict": clock.verdict and clock.verdict.value,
         "complete": clock.complete,
         "undeclared": clock.undeclared or None,
         "aware_due_at": clock.aware_due_at,
-        "aware_verdict": clock.aware_verdict,
+        "aware_verdict": clock.aware_verdict and clock.aware_verdict.value,
         "breach_due_at": clock.breach_due_at,
         "breach_certain": clock.breach_certain,
         "ladder": ladder_document(clock.ladder),
@@ -146,8 +154,8 @@ def incident_columns(view: View) -> dict[str, Any]:
     """The columns of `incidents` that follow from the commands."""
     facts = dict(view.facts)
     return {
-        "state": view.state,
-        "mode": view.mode,
+        "state": view.state.value,
+        "mode": view.mode.value,
         "title": facts.pop("title"),
         "category": facts.pop("category", None),
         "grade": facts.pop("grade", None),
@@ -169,13 +177,14 @@ _TRACKED = (
     INCIDENT.c.state.label("incident_state"),
     INCIDENT.c.is_provisional,
     INCIDENT.c.closed_at,
+    INCIDENT.c.received_at,
     INCIDENT.c.edition_digest,
     INCIDENT.c.version,
     INCIDENT.c.head,
 )
 
 
-async def _tracked(row: Row[Any], id_: str, edition_of: EditionOf) -> Tracked:
+async def _tracked(row: AnyRow, id_: str, edition_of: EditionOf) -> Tracked:
     return Tracked(
         id=id_,
         unit=row.unit,
@@ -209,7 +218,7 @@ async def load_due(
             tracked = found.get(row.incident_id)
             if tracked is None:
                 tracked = found[row.incident_id] = await _tracked(row, row.incident_id, edition_of)
-            if clock := _clock(row, tracked.edition):
+            if clock := _clock(row, tracked.edition, row.received_at):
                 tracked.clocks.append(clock)
     return list(found.values())
 
@@ -220,6 +229,7 @@ async def load_work(
     """Loads incidents whole, with every clock and command, and locks them (in the order of their ids)."""
     wanted = sorted(set(ids))
     found: dict[str, Work] = {}
+    received_at: dict[str, datetime] = {}
     if not wanted:
         return found
     locked = select(
@@ -227,23 +237,24 @@ async def load_work(
     )
     locked = locked.where(INCIDENT.c.id.in_(wanted)).order_by(INCIDENT.c.id).with_for_update()
     for row in await connection.execute(locked):
+        received_at[row.id] = row.received_at
         found[row.id] = Work(
             await _tracked(row, row.id, edition_of), row.opened_from, row.survivor, anomalies=row.anomalies
         )
     if not found:
         return found
     clocks = select(CLOCK).where(CLOCK.c.incident_id.in_(found)).order_by(CLOCK.c.position)
-    for row in await connection.execute(clocks):
-        tracked = found[row.incident_id].tracked
-        if clock := _clock(row, tracked.edition):
+    for each in await connection.execute(clocks):
+        tracked = found[each.incident_id].tracked
+        if clock := _clock(each, tracked.edition, received_at[each.incident_id]):
             tracked.clocks.append(clock)
     lines = (
         select(LEDGER.c.incident_id, LEDGER.c.kind, LEDGER.c.text)
         .where(LEDGER.c.incident_id.in_(found), LEDGER.c.kind.in_([kind.value for kind in COMMAND_OF_FACT]))
         .order_by(LEDGER.c.incident_id, LEDGER.c.version)
     )
-    for row in await connection.execute(lines):
-        take_entry(found[row.incident_id].entries, FactKind(row.kind), json.loads(row.text)["body"])
+    for line in await connection.execute(lines):
+        take_entry(found[line.incident_id].entries, FactKind(line.kind), json.loads(line.text)["body"])
     return found
 
 
@@ -285,9 +296,9 @@ async def save_ticked(connection: AsyncConnection, ticked: Sequence[Tracked], no
             {
                 "b_incident": tracked.id,
                 "b_obligation": clock.obligation.id,
-                "n_state": clock.state,
-                "n_verdict": clock.verdict,
-                "n_aware_verdict": clock.aware_verdict,
+                "n_state": clock.state.value,
+                "n_verdict": clock.verdict and clock.verdict.value,
+                "n_aware_verdict": clock.aware_verdict and clock.aware_verdict.value,
                 "n_breach_due_at": clock.breach_due_at,
                 "n_breach_certain": clock.breach_certain,
                 "n_ladder": ladder_document(clock.ladder),
@@ -336,7 +347,7 @@ async def save_lines(connection: AsyncConnection, written: Iterable[Tracked], no
         await connection.execute(
             insert(LEDGER),
             [
-                {"incident_id": l.incident, "version": l.version, "kind": l.kind, "text": l.text, "hash": l.hash}
+                {"incident_id": l.incident, "version": l.version, "kind": l.kind.value, "text": l.text, "hash": l.hash}
                 for _, l in lines
             ],
         )
@@ -344,7 +355,7 @@ async def save_lines(connection: AsyncConnection, written: Iterable[Tracked], no
             insert(OUTBOX),
             [
                 {
-                    "subject": f"reporter.out.{l.kind}.{tracked.unit}",
+                    "subject": f"reporter.out.{l.kind.value}.{tracked.unit}",
                     "message_id": f"{l.incident}/{l.version}",
                     "incident_id": l.incident,
                     "version": l.version,
@@ -364,17 +375,17 @@ def notice_row(notice: Notice, now: datetime) -> dict[str, Any]:
         "id": notice.id,
         "incident_id": notice.incident,
         "unit": notice.unit,
-        "mode": notice.mode,
+        "mode": notice.mode.value,
         "obligation": notice.obligation,
         "step": notice.step,
         "repeat": notice.repeat,
-        "reason": notice.reason,
+        "reason": notice.reason.value,
         "to_role": recipient.to,
         "person": recipient.person,
         "phone": recipient.phone,
         "channel": recipient.channel,
         "address": recipient.address,
-        "state": NoticeState.QUEUED,
+        "state": NoticeState.QUEUED.value,
         "due_at": notice.due_at,
         "recorded_at": now,
         "attempts": 0,

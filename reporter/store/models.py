@@ -9,7 +9,7 @@ clocks that still wait, not of the archive.
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, MetaData, String, Table, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from reporter.store.types import JsonText, UtcDateTime
@@ -99,7 +99,7 @@ class Clock(Base):
     aware_verdict: Mapped[str | None]
     breach_due_at: Mapped[datetime | None]
     breach_certain: Mapped[bool | None]
-    ladder: Mapped[list[Any]]
+    ladder: Mapped[list[Any] | None]
     remind_at: Mapped[datetime | None] = mapped_column()
     judge_at: Mapped[datetime | None] = mapped_column()
     __table_args__ = (
@@ -127,7 +127,7 @@ class Inbox(Base):
     digest: Mapped[str] = mapped_column(String(64))
     incident_id: Mapped[str] = mapped_column(String(36))
     anomalies: Mapped[list[Any] | None]
-    __table_args__: ClassVar[Any] = {"sqlite_with_rowid": False}
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy reads it once
 
 
 class Outbox(Base):
@@ -140,7 +140,7 @@ class Outbox(Base):
     incident_id: Mapped[str | None] = mapped_column(String(36))
     version: Mapped[int | None]
     payload: Mapped[str | None]
-    __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}
+    __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012
 
 
 class Notice(Base):
@@ -249,3 +249,10 @@ class Token(Base):
 
 
 APPEND_ONLY = ("ledger",)
+
+
+def table(model: type[Base]) -> Table:
+    """The model's table, for statements over columns: nothing here works with ORM objects."""
+    found = model.__table__
+    assert isinstance(found, Table)
+    return found

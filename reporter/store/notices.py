@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any  # rows have no narrower type
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.terms import NoticeState
 from reporter.store import models as m
+from reporter.store.types import AnyRow
 
-NOTICE = m.Notice.__table__
-THROTTLE = m.RejectedNotice.__table__
-ASIDE = m.SetAside.__table__
+NOTICE = m.table(m.Notice)
+THROTTLE = m.table(m.RejectedNotice)
+ASIDE = m.table(m.SetAside)
 
 REJECTED_EVERY = timedelta(minutes=5)
 SUBJECTS_MAX = 20
@@ -22,7 +23,7 @@ OTHERS = "*"
 HELD_AFTER = timedelta(seconds=60)
 
 
-async def acknowledge(connection: AsyncConnection, incident_id: str, notice: object) -> Sequence[Row[Any]] | None:
+async def acknowledge(connection: AsyncConnection, incident_id: str, notice: object) -> Sequence[AnyRow] | None:
     """Marks one notice, or all open ones, of an incident acknowledged and returns those newly so. None: no such notice."""
     mine = select(NOTICE.c.id, NOTICE.c.obligation, NOTICE.c.step, NOTICE.c.state).where(
         NOTICE.c.incident_id == incident_id
@@ -32,12 +33,12 @@ async def acknowledge(connection: AsyncConnection, incident_id: str, notice: obj
     rows = (await connection.execute(mine.order_by(NOTICE.c.recorded_at, NOTICE.c.id))).all()
     if isinstance(notice, str) and not rows:
         return None
-    open_ = [row for row in rows if row.state != NoticeState.ACKNOWLEDGED]
+    open_ = [row for row in rows if row.state != NoticeState.ACKNOWLEDGED.value]
     if open_:
         await connection.execute(
             update(NOTICE)
             .where(NOTICE.c.id.in_([row.id for row in open_]))
-            .values(state=NoticeState.ACKNOWLEDGED, next_try_at=None)
+            .values(state=NoticeState.ACKNOWLEDGED.value, next_try_at=None)
         )
     return open_
 
@@ -71,7 +72,7 @@ async def overdue_rejections(connection: AsyncConnection, now: datetime) -> list
     return [(row.subject, row.waiting) for row in rows]
 
 
-async def overdue_held(connection: AsyncConnection, now: datetime) -> list[Row[Any]]:
+async def overdue_held(connection: AsyncConnection, now: datetime) -> list[AnyRow]:
     """The messages held for a minute and not yet noticed; they are marked so."""
     due = ASIDE.c.state == "held", ASIDE.c.noticed_at.is_(None), ASIDE.c.recorded_at <= now - HELD_AFTER
     columns = ASIDE.c.id, ASIDE.c.subject, ASIDE.c.target
@@ -86,7 +87,7 @@ async def save_outcomes(connection: AsyncConnection, outcomes: Sequence[dict[str
     """Writes what channels said of notices; one that a person has acknowledged stays so."""
     for values in outcomes:
         notice = update(NOTICE).where(NOTICE.c.id == values["id"])
-        kept = notice.where(NOTICE.c.state != NoticeState.ACKNOWLEDGED)
+        kept = notice.where(NOTICE.c.state != NoticeState.ACKNOWLEDGED.value)
         await connection.execute(kept.values({name: values[name] for name in values if name != "id"}))
 
 

@@ -3,16 +3,17 @@
 from collections.abc import Collection, Sequence
 from typing import Any  # rows have no narrower type
 
-from sqlalchemy import Row, and_, delete, func, select
+from sqlalchemy import and_, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.store import models as m
+from reporter.store.types import AnyRow
 
-OUTBOX = m.Outbox.__table__
-LEDGER = m.Line.__table__
+OUTBOX = m.table(m.Outbox)
+LEDGER = m.table(m.Line)
 
 
-async def load_unsent(connection: AsyncConnection, limit: int, after: int) -> Sequence[Row[Any]]:
+async def load_unsent(connection: AsyncConnection, limit: int, after: int) -> Sequence[AnyRow]:
     """Up to `limit` rows past `after`, oldest first, each with its ledger line's text, hash and kind."""
     line = and_(LEDGER.c.incident_id == OUTBOX.c.incident_id, LEDGER.c.version == OUTBOX.c.version)
     unsent = (

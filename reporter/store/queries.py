@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar  # Any: columns of SQL and documents of JSON have no narrower type
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, cast, exists, func, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, cast, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import JSON, Text
@@ -295,7 +295,7 @@ async def _with_parts(connection: AsyncConnection, rows: Sequence[IncidentRow]) 
 
 
 # Made once: to build a statement costs as much as to run it, and every command ends with these.
-_IDS = bindparam("ids", expanding=True)
+_IDS: BindParameter[list[str]] = bindparam("ids", expanding=True)
 _CLOCKS = select(*_columns(ClockRow, Clock)).where(Clock.incident_id.in_(_IDS)).order_by(Clock.position)
 _NOTICES = (
     select(*_columns(NoticeRow, Notice))

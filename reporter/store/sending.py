@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reporter.store.models import Incident, Notice
+from reporter.store.models import Clock, Incident, Notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,10 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A notice on lease, as its row says; `attempts` counts this one."""
+    """A notice on lease, as its row says; `attempts` counts this one.
+
+    `due_at` is the instant at which the notice itself was due: its step's, not the obligation's.
+    """
 
     id: str
     incident_id: str | None
@@ -107,6 +110,15 @@ async def take(
     )
     taken = {row.id: Taken(*row) for row in rows}
     return [taken[id_] for id_ in ids if id_ in taken]
+
+
+async def obligation_dues(
+    connection: AsyncConnection, incident_ids: Collection[str]
+) -> dict[tuple[str, str], datetime]:
+    """When the obligations of these incidents are due as things stand, by (incident, obligation)."""
+    columns = (Clock.incident_id, Clock.obligation, Clock.due_at)
+    rows = await connection.execute(select(*columns).where(Clock.incident_id.in_(incident_ids)))
+    return {(incident, obligation): due_at for incident, obligation, due_at in rows}
 
 
 async def incident_words(connection: AsyncConnection, ids: Collection[str]) -> dict[str, IncidentWords]:

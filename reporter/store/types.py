@@ -1,47 +1,73 @@
 """Column types that keep what they are given: instants to the microsecond, and compact JSON text."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any  # JSON has no narrower type at a driver's edge
 
-from sqlalchemy import BigInteger, Text
+from sqlalchemy import Row
 from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import UserDefinedType
 
 from reporter.timesource import from_micros, micros
+
+AnyRow = Row[*tuple[Any, ...]]
+"""A row of any columns."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-class UtcDateTime(TypeDecorator[datetime]):
+class UtcDateTime(UserDefinedType[datetime]):
     """An aware instant, kept as microseconds since 1970 UTC: exact, ordered and equal on every database.
 
     A naive datetime is refused: SQLite would silently drop an offset, and a deadline with it.
     """
 
-    impl = BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            msg = f"a naive datetime cannot be stored: {value!r}"
-            raise ValueError(msg)
-        return micros(value)
+    def get_col_spec(self, **_: object) -> str:
+        return "BIGINT"
 
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        return None if value is None else from_micros(value)
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], int | None]:  # noqa: ARG002
+        return _bound_instant
+
+    def result_processor(
+        self, dialect: Dialect, coltype: object  # noqa: ARG002
+    ) -> Callable[[int | None], datetime | None]:
+        return _read_instant
 
 
-class JsonText(TypeDecorator[Any]):
+class JsonText(UserDefinedType[Any]):
     """A JSON document as compact text, the same on every database."""
 
-    impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002
-        return None if value is None else _encode(value)
+    def get_col_spec(self, **_: object) -> str:
+        return "TEXT"
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002
-        return None if value is None else json.loads(value)
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:  # noqa: ARG002
+        return _bound_document
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], Any]:  # noqa: ARG002
+        return _read_document
+
+
+def _bound_instant(value: datetime | None) -> int | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        msg = f"a naive datetime cannot be stored: {value!r}"
+        raise ValueError(msg)
+    return micros(value)
+
+
+def _read_instant(value: int | None) -> datetime | None:
+    return None if value is None else from_micros(value)
+
+
+def _bound_document(value: Any) -> str | None:
+    return None if value is None else _encode(value)
+
+
+def _read_document(value: str | None) -> Any:
+    return None if value is None else json.loads(value)

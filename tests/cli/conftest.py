@@ -51,7 +51,9 @@ def scripted() -> Iterator[Scripted]:
             status, document = script.answers.get(f"{self.command} {path}", (404, {"title": "Not Found"}))
             text = json.dumps(document).encode()
             self.send_response(status)
-            self.send_header("Content-Type", "application/json" if status < 400 else "application/problem+json")
+            self.send_header(
+                "Content-Type", "application/json" if status < 400 else "application/problem+json"
+            )
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)

@@ -41,14 +41,18 @@ def settings() -> str:
 
 def block(text: str, name: str) -> str:
     """The part of the README between the marks of that name. AssertionError if there is none."""
-    found = re.search(rf"<!-- begin: {re.escape(name)} -->\n(.*?)<!-- end: {re.escape(name)} -->", text, re.DOTALL)
+    found = re.search(
+        rf"<!-- begin: {re.escape(name)} -->\n(.*?)<!-- end: {re.escape(name)} -->", text, re.DOTALL
+    )
     assert found, f"README.md has no block {name}"
     return found[1]
 
 
 def with_block(text: str, name: str, content: str) -> str:
     """The README with that part replaced."""
-    return text.replace(f"<!-- begin: {name} -->\n{block(text, name)}", f"<!-- begin: {name} -->\n{content}\n")
+    return text.replace(
+        f"<!-- begin: {name} -->\n{block(text, name)}", f"<!-- begin: {name} -->\n{content}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -69,7 +69,9 @@ def test_the_board_shows_title_code_due_and_marks_a_drill() -> None:
 
 
 def test_the_most_urgent_incident_comes_first_and_the_settled_last() -> None:
-    settled = an_incident(title="甲", clocks=[a_clock(state="met", verdict="on_time", met_at="2026-11-23T06:01:00Z")])
+    settled = an_incident(
+        title="甲", clocks=[a_clock(state="met", verdict="on_time", met_at="2026-11-23T06:01:00Z")]
+    )
     later = an_incident(title="乙", clocks=[a_clock(due_at="2026-11-23T08:00:00Z")])
     urgent = an_incident(title="丙")
 

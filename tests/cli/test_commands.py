@@ -141,7 +141,9 @@ def test_a_missing_token_says_how_to_make_one(run: Run, scripted: Scripted) -> N
     assert "reporter token create" in done.stderr
 
 
-def test_a_service_that_is_not_there_is_named_with_what_to_do(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_is_not_there_is_named_with_what_to_do(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("REPORTER_URL", "http://127.0.0.1:9")
 
     done = run("now")
@@ -169,7 +171,13 @@ def test_the_board_in_a_pipe_is_printed_once(run: Run, scripted: Scripted) -> No
 
 
 def test_pages_are_followed_to_the_end(run: Run, scripted: Scripted) -> None:
-    line = {"version": 1, "kind": "opened", "at": "2026-11-23T06:00:00.000000Z", "actor": "nats:yi-xian", "hash": "ab"}
+    line = {
+        "version": 1,
+        "kind": "opened",
+        "at": "2026-11-23T06:00:00.000000Z",
+        "actor": "nats:yi-xian",
+        "hash": "ab",
+    }
     scripted.answers[f"GET /api/v1/incidents/{ID}/ledger"] = (200, {"items": [line], "next": None})
 
     assert json.loads(run("show", ID, "--ledger", "--json").stdout) == {"items": [line]}

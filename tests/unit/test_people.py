@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from reporter.core.terms import AccountRole
+from reporter.store import schema
 from reporter.store.database import Database
-from reporter.store.models import Base
 from reporter.store.people import (
     ImportRefused,
     UnitContact,
@@ -33,8 +33,7 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
     else:
         url = request.getfixturevalue("postgres")
     opened = Database(url)
-    async with opened.transaction() as connection:
-        await connection.run_sync(Base.metadata.create_all)
+    await schema.upgrade(opened)
     yield opened
     await opened.close()
 

@@ -1,0 +1,63 @@
+"""A database with ledgers in it, written with the product's own hand and without its engine."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import insert
+
+from reporter.core.instants import parse, rfc3339
+from reporter.core.ledger import GENESIS, write_line
+from reporter.core.ledger import Line as Written
+from reporter.core.schedule import Edition
+from reporter.core.terms import FactKind
+from reporter.store import models as m
+from reporter.store.database import Database, open_database
+
+AT = parse("2026-11-23T06:00:00Z")
+Body = Mapping[str, object]
+
+
+async def fresh_database(folder: Path) -> Database:
+    """An empty database with every table, and without the triggers that would keep a test from tampering."""
+    database = open_database(None, folder)
+    async with database.transaction() as connection:
+        await connection.run_sync(m.Base.metadata.create_all)
+    return database
+
+
+def chain(incident: str, facts: list[tuple[FactKind, Body]], at: datetime = AT) -> list[Written]:
+    """The ledger lines of these facts."""
+    lines: list[Written] = []
+    for version, (kind, body) in enumerate(facts, start=1):
+        prev = lines[-1].hash if lines else GENESIS
+        lines.append(write_line(incident, version, kind, at, at, "nats:yi-xian", body, prev))
+    return lines
+
+
+async def keep(database: Database, lines: list[Written], edition: Edition, **changes: object) -> None:
+    """Stores an incident of the default schedule with these lines; `changes` are columns of the incident."""
+    last = lines[-1]
+    row: dict[str, object] = {
+        "id": last.incident, "code": "1123-7KQF", "code_day": "2026-11-23", "unit": "yi-xian",
+        "opened_from": "yi-xian", "state": "open", "mode": "actual", "title": "化工园区爆燃", "sensitive": False,
+        "occurred_earliest_at": AT, "occurred_latest_at": AT, "is_provisional": False, "received_at": AT,
+        "recorded_at": AT, "schedule": edition.schedule_id, "edition": edition.id, "edition_digest": edition.digest,
+        "month": "2026-11", "anomalies": [], "facts": {}, "version": last.version, "head": last.hash,
+    }  # fmt: skip
+    async with database.transaction() as connection:
+        await connection.execute(insert(m.Incident).values(row | changes))
+        columns = [
+            {"incident_id": x.incident, "version": x.version, "kind": x.kind, "text": x.text, "hash": x.hash}
+            for x in lines
+        ]
+        await connection.execute(insert(m.Line), columns)
+
+
+def reported(report: str, covers: list[str], form: str, at: datetime) -> tuple[FactKind, Body]:
+    """The fact of a report."""
+    body = {
+        "report": report, "covers": covers, "form": form, "received_at": rfc3339(at), "unit": "yi-xian",
+        "source": "urn:a", "id": report, "data": {}, "anomalies": [],
+    }  # fmt: skip
+    return FactKind.REPORTED, body

@@ -1,0 +1,81 @@
+"""A web server that answers as it is told: for everything that a webhook may meet."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+
+
+def status(code: int, *headers: str, body: bytes = b"") -> bytes:
+    """An answer with that status."""
+    lines = [f"HTTP/1.1 {code} Whatever", f"content-length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+@dataclass
+class Asked:
+    """One request as it came."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def document(self) -> dict[str, object]:
+        document: dict[str, object] = json.loads(self.body)
+        return document
+
+
+@dataclass
+class Hooks:
+    """Answers `answers[path]`, else 200; where that is None, nothing for ever; where empty, it hangs up."""
+
+    port: int = 0
+    asked: list[Asked] = field(default_factory=list)
+    answers: dict[str, bytes | None] = field(default_factory=dict)
+    connections: int = 0
+
+    def url(self, path: str = "/") -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def about(self, path: str) -> list[Asked]:
+        return [asked for asked in self.asked if asked.path == path]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                first, *lines = head.decode().split("\r\n")
+                headers = {
+                    name.lower(): value for name, _, value in (line.partition(": ") for line in lines) if name
+                }
+                body = await reader.readexactly(int(headers.get("content-length", "0")))
+                path = first.split()[1]
+                self.asked.append(Asked(path, headers, body))
+                answer = self.answers.get(path, OK)
+                if answer is None:
+                    await reader.read()  # until the other side has had enough
+                    return
+                writer.write(answer)
+                if not answer:
+                    return
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[Hooks]:
+    """Hooks on a free port of loopback."""
+    hooks = Hooks()
+    server = await asyncio.start_server(hooks.serve, "127.0.0.1", 0)
+    hooks.port = server.sockets[0].getsockname()[1]
+    try:
+        yield hooks
+    finally:
+        server.close()

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any  # the broker's JSON answers
 
-from faststream.nats import NatsBroker
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
@@ -19,6 +18,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StorageType, S
 from nats.js.errors import APIError, NotFoundError
 
 from reporter import metrics
+from reporter.busclient import Broker
 from reporter.core.instants import parse
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Bus:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._broker = NatsBroker(
+        self._broker = Broker(
             [part.strip() for part in url.split(",")],
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.25,  # type: ignore[arg-type]  # seconds; the client below takes fractions
@@ -112,6 +112,10 @@ class Bus:
         if self._jetstream is None:
             raise ConnectionError("not connected to the broker yet")
         return self._jetstream
+
+    async def renew(self) -> None:
+        """Ends a connection that has fallen silent, so that the client makes a new one."""
+        await self.client.force_reconnect()
 
     async def ensure(self) -> None:
         """Creates the streams and the intake's durable where they are missing."""

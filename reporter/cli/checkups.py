@@ -29,6 +29,7 @@ from reporter.embedded import EmbeddedNatsError, find_program
 from reporter.settings import Settings
 from reporter.store.checkup import Gap, live_tokens, roster_gaps, schema_differences
 from reporter.store.database import SQLITE_FILE, Database, open_database
+from reporter.store.schema import REVISION, SchemaMismatch, revision
 from reporter.timesource import SystemTime
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ async def _database(settings: Settings) -> list[Finding]:
             return await _opened(database, settings)
         finally:
             await database.close()
-    except (SQLAlchemyError, OSError) as reason:
+    except (SQLAlchemyError, SchemaMismatch, OSError) as reason:
         first = str(reason).splitlines()[0]
         return [Finding(name, Health.WRONG, f"打不开：{first}", f"cannot be opened: {first}")]
 
@@ -110,10 +111,11 @@ async def _opened(database: Database, settings: Settings) -> list[Finding]:
     from reporter.store.people import load_tree
 
     now = SystemTime().now()
+    found = await revision(database)
     async with database.snapshot() as connection:
         missing = await schema_differences(connection)
-        if missing:
-            listing = ", ".join(missing)
+        if missing or found != REVISION:
+            listing = ", ".join(missing) or f"{REVISION} ({found})"
             return [
                 Finding(
                     "database",
@@ -238,6 +240,8 @@ async def _client(url: str) -> "AsyncIterator[Client]":
         url.split(","),
         connect_timeout=CONNECT_S,
         allow_reconnect=False,
+        max_reconnect_attempts=1,  # at first too the client would try 60 times, for two minutes
+        reconnect_time_wait=0.1,
         error_cb=quiet,
         name="reporter-doctor",
     )

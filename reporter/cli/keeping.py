@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reporter.cli.stored import opened
+from reporter.cli.stored import in_words, opened
 from reporter.cli.trouble import Trouble
 from reporter.cli.verb import SERVICE, STORE, Call, Document, verb
 from reporter.core.instants import rfc3339
@@ -29,10 +29,18 @@ def register(app: typer.Typer) -> None:
     @verb(db, "upgrade", *STORE)
     async def db_upgrade(call: Call) -> None:
         """建立或更新数据库结构。Creates the schema, or brings it up to date."""
-        async with opened(call.settings, create=True) as database:
-            kind, where = database.kind, database.url.render_as_string()
+        from reporter.store.database import open_database
+        from reporter.store.schema import upgrade
+
+        with in_words():
+            database = open_database(call.settings.database, call.settings.data_dir)
+            try:
+                revision = await upgrade(database)
+            finally:
+                await database.close()
+        where = database.url.render_as_string()
         call.answer(
-            {"database": kind, "url": where},
+            {"database": database.kind, "url": where, "revision": revision},
             lambda: call.say(f"数据库结构已是最新：{where}", f"the schema is up to date: {where}"),
         )
 
@@ -93,7 +101,7 @@ def register(app: typer.Typer) -> None:
                 item["subject"],
                 local(item["received_at"], call.settings.zone),
                 item["size"],
-                "; ".join(f"{each['path']}: {each['message']}".lstrip(": ") for each in item["errors"]),
+                "; ".join(f"{each['path']}: {each['message']}".lstrip(": ") for each in item["reasons"]),
             )
             for item in items
         ]
@@ -161,7 +169,7 @@ def _shown(row: "SetAsideRow") -> Document:
         "recorded_at": rfc3339(row.recorded_at),
         "stream_seq": row.stream_seq,
         "incident": row.target,
-        "errors": row.errors,
+        "reasons": row.errors,
         "size": row.size_bytes,
         "sha256": row.sha256,
         "headers": row.headers.decode("utf-8", "replace"),

@@ -17,16 +17,25 @@ def register(app: typer.Typer) -> None:
     @verb(app, "serve", *SERVICE)
     async def serve(call: Call) -> int | None:
         """运行服务；就绪后 stdout 打印一行 JSON。Runs the service; one JSON line on stdout when ready."""
+        from reporter.cli.schedules import catalog_of
+        from reporter.cli.stored import in_words
         from reporter.embedded import EmbeddedNatsError
         from reporter.wiring import serve as run
 
+        catalog_of(call.settings)  # says in words what is wrong with a schedule, if anything is
         try:
-            return await run(call.settings)
+            with in_words():
+                return await run(call.settings)
         except EmbeddedNatsError as reason:
             raise Trouble(
                 f"内置消息服务器无法启动：{reason}。可用 --nats 指定已有的服务器，或换 --nats-port",
                 f"the embedded broker cannot start: {reason}. Name a broker with --nats, "
                 "or another --nats-port",
+            ) from reason
+        except OSError as reason:
+            raise Trouble(
+                f"无法启动：{reason}（--http {call.settings.http}，--data-dir {call.settings.data_dir}）",
+                f"cannot start: {reason} (--http {call.settings.http}, --data-dir {call.settings.data_dir})",
             ) from reason
 
     @verb(app, "demo")

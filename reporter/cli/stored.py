@@ -1,7 +1,7 @@
-"""The database as the maintenance verbs open it."""
+"""The database as the maintenance verbs open it, with what may be wrong with it in words."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,32 +14,42 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def opened(settings: Settings, *, create: bool = False) -> AsyncIterator["Database"]:
-    """The database of the settings, its errors in words. `create` brings the schema up to date first.
+    """The database of the settings, its schema checked. Raises Trouble.
 
-    Without `create`, a SQLite file that is not there is not made. Raises Trouble.
+    Without `create`, a SQLite file that is not there is not made.
     """
-    from sqlalchemy.exc import SQLAlchemyError
-
     from reporter.store.database import SQLITE_FILE, open_database
-    from reporter.store.schema import upgrade
+    from reporter.store.schema import check
 
     file = settings.data_dir / SQLITE_FILE
     if settings.database is None and not create and not file.is_file():
         raise _absent(file)
-    try:
+    with in_words():
         database = open_database(settings.database, settings.data_dir)
         try:
-            if create:
-                await upgrade(database)
+            await check(database)
             yield database
         finally:
             await database.close()
-    except (SQLAlchemyError, OSError) as reason:
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Turns the database's errors within the block into Trouble. Other errors of the system pass through."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from reporter.store.schema import SchemaMismatch
+
+    try:
+        yield
+    except SchemaMismatch as mismatch:
+        zh, _, en = str(mismatch).partition(" / ")
+        raise Trouble(zh, en or zh) from None
+    except SQLAlchemyError as reason:
         first = str(reason).splitlines()[0]
         raise Trouble(
-            f"数据库无法使用：{first}。运行 `reporter doctor` 查看原因，`reporter db upgrade` 更新结构",
-            f"the database cannot be used: {first}. `reporter doctor` says why, `reporter db upgrade` brings "
-            "its schema up to date",
+            f"数据库无法使用：{first}。运行 `reporter doctor` 查看原因",
+            f"the database cannot be used: {first}. `reporter doctor` says why",
         ) from reason
 
 

@@ -252,6 +252,9 @@ def apply(
     for obligation, due, reason in changed.lifted:
         lifted = {"obligation": obligation, "due_at": rfc3339(due), "reason": reason}
         incident.write(FactKind.BREACH_LIFTED, entry.received_at, now, lifted, ENGINE)
+    for clock in changed.breached_anew:
+        if clock.needs_breach() and clock.due_at <= now:
+            _breach(incident, clock, [], now, now, directory)
     for clock in incident.clocks:
         for acknowledged_of, offset in acknowledged:
             if acknowledged_of == clock.obligation.id:
@@ -288,6 +291,8 @@ def _notify_oddities(
 class _Changed:
     moved: list[Clock] = field(default_factory=list)
     lifted: list[tuple[str, datetime, str]] = field(default_factory=list)
+    breached_anew: list[Clock] = field(default_factory=list)
+    """Clocks that lost a breach to a new due time: if that has passed too, they breach again in the same commit."""
     judged: dict[str, tuple[object, ...]] = field(default_factory=dict)
 
 
@@ -318,6 +323,7 @@ def _reconcile(incident: Tracked, view: View, entry: Entry, *, anew: bool) -> _C
         if clock.breach_due_at is not None and (is_moved or clock.is_met_in_time):
             changed.lifted.append((clock.obligation.id, clock.breach_due_at, _lifted_by(entry, is_moved=is_moved)))
             clock.breach_due_at = clock.breach_certain = None
+            changed.breached_anew.append(clock)
         elif clock.breach_due_at is not None and clock.breach_certain and view.is_provisional:
             clock.breach_certain = False
         elif clock.breach_due_at is not None and clock.final_due_at != was_final:

@@ -96,7 +96,7 @@ class Demo:
         async def tell(step: script.Step) -> None:
             self._view.tell(time.now(), "▶ " + self._view.say(step.zh, step.en))
 
-        await script.play(nats_url, occurred, time, tell)
+        await script.play(nats_url, occurred, self._view.zone, time, tell)
         await sleep(AFTERMATH_S)  # the closure is judged within moments; the summary should show it
         month = occurred.astimezone(ZoneInfo(self._view.zone)).strftime("%Y-%m")
         answer = await desk.get("/api/v1/audit", params={"month": month})

@@ -11,8 +11,8 @@ from nats.aio.client import Client
 
 from reporter.core.command import incident_id
 from reporter.core.instants import rfc3339
-from reporter.core.terms import CommandKind
-from reporter.demo.world import CITY, COUNTY
+from reporter.core.terms import CommandKind, DutyRole
+from reporter.demo.world import CITY, COUNTY, on_duty
 from reporter.timesource import TimeSource, sleep
 
 SOURCE: Final = "urn:reporter:demo:110"
@@ -47,8 +47,13 @@ class Step:
         return json.dumps(envelope, ensure_ascii=False).encode()
 
 
-def scenario(occurred: datetime) -> tuple[Step, ...]:
+def scenario(occurred: datetime, zone: str) -> tuple[Step, ...]:
     """The steps for an explosion at `occurred`: initial report on time, verified late, detailed missing."""
+
+    def person(unit: str, role: DutyRole, minute: int) -> str:
+        return on_duty(unit, role, occurred + timedelta(minutes=minute), zone)
+
+    caller = person(COUNTY, DutyRole.DUTY_OFFICER, 12)
     return (
         Step(
             timedelta(minutes=0.5),
@@ -78,8 +83,12 @@ def scenario(occurred: datetime) -> tuple[Step, ...]:
                 "covers": ["initial"],
                 "form": "phone",
                 "text": "电话首报：化工园区3号库爆燃，重伤2人，轻伤9人，正在扑救",
-                "author": "周三",
-                "call": {"caller": "周三", "answered_by": "赵一", "phone": "000-0000-0200"},
+                "author": caller,
+                "call": {
+                    "caller": caller,
+                    "answered_by": person(CITY, DutyRole.DUTY_OFFICER, 12),
+                    "phone": "000-0000-0200",
+                },
             },
             "乙县电话初报，第 12 分钟：按时",
             "the county phones its initial report in minute 12: on time",
@@ -103,7 +112,7 @@ def scenario(occurred: datetime) -> tuple[Step, ...]:
             "taken",
             CommandKind.ACKNOWLEDGED,
             COUNTY,
-            {"incident": INCIDENT, "by": "郑县长"},
+            {"incident": INCIDENT, "by": person(COUNTY, DutyRole.LEADER, 62)},
             "一小时时限已过，乙县带班领导签收催办通知（计时不停）",
             "the hour has passed; the county's leader acknowledges the notices (no clock stops)",
         ),
@@ -116,10 +125,10 @@ def scenario(occurred: datetime) -> tuple[Step, ...]:
                 "incident": INCIDENT,
                 "covers": ["verified"],
                 "form": "written",
-                "text": "书面核报：死亡3人，重伤2人，轻伤9人，明火已扑灭",
-                "author": "周三",
+                "text": "书面核实报告：死亡3人，重伤2人，轻伤9人，明火已扑灭",
+                "author": person(COUNTY, DutyRole.DUTY_OFFICER, 66),
             },
-            "乙县书面核报，第 66 分钟：迟报 6 分钟",
+            "乙县书面核实报告，第 66 分钟：迟报 6 分钟",
             "the county's written report comes in minute 66: six minutes late",
         ),
         Step(
@@ -127,8 +136,8 @@ def scenario(occurred: datetime) -> tuple[Step, ...]:
             "over",
             CommandKind.CLOSED,
             CITY,
-            {"incident": INCIDENT, "reason": "现场处置结束，详报始终未报"},
-            "两小时时限已过，甲市结案：详报判定未报",
+            {"incident": INCIDENT, "reason": "现场处置结束，详细报告始终未报"},
+            "两小时时限已过，甲市结案：详细报告判定未报",
             "two hours have passed; the city closes the incident: the detailed report is missing",
         ),
     )
@@ -137,12 +146,12 @@ def scenario(occurred: datetime) -> tuple[Step, ...]:
 Teller = Callable[[Step], Awaitable[None]]
 
 
-async def play(url: str, occurred: datetime, time: TimeSource, tell: Teller) -> None:
+async def play(url: str, occurred: datetime, zone: str, time: TimeSource, tell: Teller) -> None:
     """Publishes every step at its instant of the demo's time, and tells of it."""
     client: Client = await nats.connect(url, max_reconnect_attempts=-1, name="reporter-demo-script")
     try:
         stream = client.jetstream()
-        for step in scenario(occurred):
+        for step in scenario(occurred, zone):
             while time.now() < occurred + step.after:
                 await sleep(LOOK_S)
             headers = {"Content-Type": "application/cloudevents+json"}

@@ -45,6 +45,12 @@ DAYS_AFTER: Final = 10
 HANDOVER_HOUR: Final = 8
 
 
+def on_duty(unit: str, role: DutyRole, at: datetime, zone: str) -> str:
+    """Who of the unit has that role at the instant."""
+    is_day = HANDOVER_HOUR <= at.astimezone(ZoneInfo(zone)).hour < HANDOVER_HOUR + 12
+    return PEOPLE[unit][role][0 if is_day else 1]
+
+
 def units_csv() -> str:
     """The units as the file that `reporter unit import` takes."""
     return _csv(UNITS)

@@ -114,7 +114,7 @@ def set_aside_json(row: SetAsideRow) -> Json:
         "received_at": rfc3339(row.received_at),
         "recorded_at": rfc3339(row.recorded_at),
         "noticed_at": maybe_rfc3339(row.noticed_at),
-        "errors": row.errors,
+        "reasons": row.errors,
         "incident": row.target,
         "headers_base64": base64.b64encode(row.headers).decode(),
         "body_base64": base64.b64encode(row.head).decode(),

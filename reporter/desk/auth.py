@@ -6,12 +6,12 @@ right one is always let in, because an emergency from behind a shared address mu
 else's mistake, and a secret of 256 bits needs no other guard.
 """
 
-import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
+from time import monotonic
 from typing import Final
 
 from fastapi import Request
@@ -123,7 +123,7 @@ class Authenticator:
 
     async def known(self, secret: str) -> Caller | None:
         """The caller whose secret this is, or None. What is answered was true within the last second."""
-        now = time.monotonic()
+        now = monotonic()
         key = sha256(secret.encode(errors="replace")).digest()
         cached = self._callers.get(key)
         if cached is not None and now - cached[0] < FRESH_S:
@@ -159,7 +159,7 @@ class _Failures:
 
     def count(self, address: str) -> int | None:
         """Counts one more. Once it is one too many: the whole seconds until the window ends."""
-        now = time.monotonic()
+        now = monotonic()
         started, failures = self._windows.pop(address, (now, 0))
         if now - started >= FAILURES_WINDOW_S:
             started, failures = now, 0

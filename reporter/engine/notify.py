@@ -36,7 +36,7 @@ RESULTS_BATCH: Final = 200
 UNDER_WAY_MAX: Final = 32
 """Sendings under way in one channel, and of those …"""
 UNDER_WAY_PER_ADDRESS_MAX: Final = 8
-LEASE_MARGIN_S: Final = 30.0
+LEASE_MARGIN_S: Final = 15.0
 RETRY_AFTER_S: Final = (2, 6, 18, 54, 160, 300, 600)
 """Waits between the attempts, each ±20 %: eight attempts within half an hour, then the notice has failed."""
 ATTEMPTS_MAX: Final = len(RETRY_AFTER_S) + 1
@@ -67,7 +67,7 @@ class Notifier:
         time: TimeSource,
         wake: asyncio.Event,
         *,
-        send_timeout_s: float = 30.0,
+        send_timeout_s: float = 15.0,
     ) -> None:
         self._database = database
         self._gate = gate

@@ -173,11 +173,11 @@ class Gate:
                 connection,
                 [
                     {
-                        "id": result.notice_id,
-                        "state": result.state.value,
-                        "attempts": result.attempts,
-                        "note": result.note,
-                        "next_try_at": result.retry_at,
+                        "b_id": result.notice_id,
+                        "n_state": result.state.value,
+                        "n_attempts": result.attempts,
+                        "n_note": result.note,
+                        "n_next_try_at": result.retry_at,
                     }
                     for result in results
                 ],

@@ -1,28 +1,25 @@
 """What becomes of arrived messages: read, through the gate, the rejected kept, acknowledged, answered."""
 
-import asyncio
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.exc import OperationalError
 
 from reporter import metrics
-from reporter.bus import BrokerError, Bus
+from reporter.bus import Bus
 from reporter.core.command import Command, Message, Outcome, OutcomeKind, Problem
 from reporter.core.terms import Anomaly, CommandKind
 from reporter.engine.record import Gate, failed
 from reporter.intake.envelope import read, reply_subject
 from reporter.intake.unreadable import Unreadable
 
-FETCHES_MAX = 16
-
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One message off the stream. `raw_headers`: its header block, where that is known byte for byte already."""
+    """One message off the stream; `raw_headers` is its header block, byte for byte."""
 
     subject: str
     headers: Mapping[str, str] | None
@@ -30,13 +27,12 @@ class Arrival:
     sequence: int
     received_at: datetime
     acknowledge_to: str
-    raw_headers: bytes | None = None
+    raw_headers: bytes = b""
 
     @property
     def message(self) -> Message:
-        """The message as it is kept; the header block is written again from what was read, unless it is known."""
-        headers = self.raw_headers if self.raw_headers is not None else header_block(self.headers)
-        return Message(self.subject, headers, self.body, self.sequence, self.received_at)
+        """The message as it is kept."""
+        return Message(self.subject, self.raw_headers, self.body, self.sequence, self.received_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +85,7 @@ async def settle(bus: Bus, gate: Gate, items: Sequence[Read]) -> None:
         else:
             await _finish(bus, item, outcome)
     if rejected:
-        messages = await _as_stored(bus, [item.arrival for item, _ in rejected])
-        await gate.reject([(message, outcome.errors) for message, (_, outcome) in zip(messages, rejected, strict=True)])
+        await gate.reject([(item.arrival.message, outcome.errors) for item, outcome in rejected])
         for item, outcome in rejected:
             await _finish(bus, item, outcome)
 
@@ -124,34 +119,9 @@ def answer(outcome: Outcome) -> dict[str, object]:
     }
 
 
-async def _as_stored(bus: Bus, arrivals: Sequence[Arrival]) -> list[Message]:
-    """The messages byte for byte as the broker stores them, a few at a time; as received where it has none."""
-    limit = asyncio.Semaphore(FETCHES_MAX)
-
-    async def fetch(arrival: Arrival) -> Message:
-        if arrival.raw_headers is not None:
-            return arrival.message
-        async with limit:
-            try:
-                stored = await bus.stored(arrival.sequence)
-            except BrokerError:
-                stored = None
-        return arrival.message if stored is None else replace(arrival.message, headers=raw_header_block(stored))
-
-    return list(await asyncio.gather(*(fetch(arrival) for arrival in arrivals)))
-
-
 def raw_header_block(stored: Mapping[str, str]) -> bytes:
     """The header block of a message as the broker's API gives it; empty where it had none."""
     return base64.b64decode(stored.get("hdrs", ""))
-
-
-def header_block(headers: Mapping[str, str] | None) -> bytes:
-    """A header block with these headers, in the broker's form."""
-    if not headers:
-        return b""
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"NATS/1.0\r\n{lines}\r\n".encode("utf-8", "surrogateescape")
 
 
 def parse_header_block(block: bytes) -> dict[str, str]:

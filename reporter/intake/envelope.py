@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 from urllib.parse import unquote
 
+from reporter.core import ijson
 from reporter.core.canonical import canonical
 from reporter.core.command import Problem
-from reporter.core import ijson
 from reporter.intake import cap
 from reporter.intake.unreadable import Unreadable
 

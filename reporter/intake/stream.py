@@ -19,6 +19,7 @@ from nats.aio.msg import Msg
 
 from reporter import metrics
 from reporter.bus import ACK_WAIT_S, DURABLE, STREAM_IN, BrokerError, Bus
+from reporter.busclient import Headers
 from reporter.engine.record import Gate
 from reporter.intake.arrival import Arrival, commands_of, settle
 from reporter.timesource import TimeSource, from_nanos, sleep
@@ -32,6 +33,7 @@ EXPIRES_S = 5
 SILENCE_S_MAX = 10.0
 """A loop that has completed no fetch for this long (an expiry counts as one) is started anew."""
 RENEW_S = ACK_WAIT_S / 3
+RECONNECT_S = 0.05
 RETRY_S_MAX = 2.0
 RETRIES_S_MAX = 30.0
 
@@ -43,6 +45,10 @@ class _Pulled:
     waiting: deque[Msg]
     arrived: asyncio.Event
     asked: int = 0
+
+
+class _Silence(Exception):
+    """A request that was neither filled nor expired: the connection is dead, whatever it says of itself."""
 
 
 class Intake:
@@ -57,6 +63,8 @@ class Intake:
         self.restarts = 0
         self.holding: set[int] = set()
         """Stream sequences delivered here and not yet acknowledged."""
+        self.is_serving = asyncio.Event()
+        """Set once streams and durable have been found or made for the first time."""
 
     async def run(self) -> None:
         """Runs until cancelled; whatever happens to the broker, the loop is made anew."""
@@ -64,13 +72,17 @@ class Intake:
             try:
                 if self._bus.is_connected:
                     await self._bus.ensure()
+                    self.is_serving.set()
                     await self._pull()
+            except _Silence:
+                log.warning("the intake heard nothing for %.0f s; connecting anew", SILENCE_S_MAX)
+                await self._bus.renew()
             except BrokerError as error:
                 log.warning("the intake lost the broker (%s: %s)", type(error).__name__, error)
             except Exception:
                 log.exception("the intake failed and is started anew")
             self.restarts += 1
-            await sleep(0.25)
+            await sleep(RECONNECT_S)
 
     async def _pull(self) -> None:
         client = self._bus.client
@@ -93,7 +105,7 @@ class Intake:
                     async with asyncio.timeout(SILENCE_S_MAX):
                         await pulled.arrived.wait()
                 except TimeoutError:
-                    raise ConnectionError(f"no answer to a fetch for {SILENCE_S_MAX:.0f} s") from None
+                    raise _Silence from None
                 self.fetched_at = monotonic()
                 batch = self._batch(pulled)
                 if batch:
@@ -199,6 +211,7 @@ class Intake:
             sequence,
             self._time.from_real(stored_at),
             message.reply,
+            message.headers.raw if isinstance(message.headers, Headers) else b"",
         )
 
 

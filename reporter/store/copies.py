@@ -54,10 +54,11 @@ def back_up(database: Path, target: Path) -> Copy:
         part.rename(target)
         sidecar(target).write_text(f"{digest}  {target.name}\n", encoding="utf-8")
     except (OSError, sqlite3.Error) as reason:
-        part.unlink(missing_ok=True)
         raise CopyRefused(
             f"{target} 无法写成：{reason}", f"{target} could not be written: {reason}"
         ) from None
+    finally:
+        part.unlink(missing_ok=True)
     return Copy(target, target.stat().st_size, digest)
 
 

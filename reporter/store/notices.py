@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any  # rows have no narrower type
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.terms import NoticeState
@@ -83,11 +83,14 @@ async def overdue_held(connection: AsyncConnection, now: datetime) -> list[AnyRo
     return rows
 
 
+_SAVE_OUTCOME = (
+    update(NOTICE)
+    .where(NOTICE.c.id == bindparam("b_id"), NOTICE.c.state != NoticeState.ACKNOWLEDGED.value)
+    .values({name: bindparam(f"n_{name}") for name in ("state", "attempts", "note", "next_try_at")})
+)
+
+
 async def save_outcomes(connection: AsyncConnection, outcomes: Sequence[dict[str, Any]]) -> None:
-    """Writes what channels said of notices; one that a person has acknowledged stays so."""
-    for values in outcomes:
-        notice = update(NOTICE).where(NOTICE.c.id == values["id"])
-        kept = notice.where(NOTICE.c.state != NoticeState.ACKNOWLEDGED.value)
-        await connection.execute(kept.values({name: values[name] for name in values if name != "id"}))
-
-
+    """Writes what channels said of notices (`b_id`, `n_state` …); one that a person has acknowledged stays so."""
+    if outcomes:
+        await connection.execute(_SAVE_OUTCOME, outcomes)

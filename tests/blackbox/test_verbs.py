@@ -109,7 +109,7 @@ def test_the_database_refuses_to_change_the_ledger_and_tampering_is_found(own_di
             "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'ledger'"
         ).fetchall():
             database.execute(f'DROP TRIGGER "{trigger}"')
-        database.execute("UPDATE ledger SET body = replace(body, '被篡改的标题', '别的标题')")
+        database.execute("UPDATE ledger SET text = replace(text, '被篡改的标题', '别的标题')")
         assert database.total_changes
         database.commit()
     found = town.service.verb("ledger", "verify", expect=1)

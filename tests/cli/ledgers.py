@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from reporter.core.instants import parse, rfc3339
 from reporter.core.ledger import GENESIS, write_line
@@ -13,6 +13,7 @@ from reporter.core.schedule import Edition
 from reporter.core.terms import FactKind
 from reporter.store import models as m
 from reporter.store.database import Database, open_database
+from reporter.store.schema import upgrade
 
 AT = parse("2026-11-23T06:00:00Z")
 Body = Mapping[str, object]
@@ -21,8 +22,10 @@ Body = Mapping[str, object]
 async def fresh_database(folder: Path) -> Database:
     """An empty database with every table, and without the triggers that would keep a test from tampering."""
     database = open_database(None, folder)
+    await upgrade(database)
     async with database.transaction() as connection:
-        await connection.run_sync(m.Base.metadata.create_all)
+        for verb in ("update", "delete"):
+            await connection.execute(text(f"DROP TRIGGER ledger_no_{verb}"))
     return database
 
 

@@ -15,7 +15,7 @@ from reporter.demo.world import PEOPLE, roster_csv, units_csv
 from tests.cli.conftest import a_clock, a_notice, an_incident
 from tests.cli.ledgers import AT
 
-STEPS = scenario(AT)
+STEPS = scenario(AT, "Asia/Shanghai")
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: str(step.id))

@@ -1,4 +1,4 @@
-"""A small district on a real database, behind the real application and the real gate; time moves when told."""
+"""A small district: a real database, the real gate, the real application; time moves when told."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack

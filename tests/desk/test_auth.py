@@ -28,19 +28,23 @@ async def test_without_a_token_one_is_asked_for(world: World) -> None:
     assert answer.headers["www-authenticate"] == 'Bearer realm="reporter"'
 
 
-@pytest.mark.parametrize("header", ["Bearer rpt_wrong", "Basic dTpw", "Bearer", "Bearer \xe9", "Bearer " + "x" * 999])
+@pytest.mark.parametrize(
+    "header", ["Bearer rpt_wrong", "Basic dTpw", "Bearer", "Bearer \xe9", "Bearer " + "x" * 999]
+)
 async def test_a_wrong_token_is_refused(world: World, header: str) -> None:
     browser = await world.browser()
 
-    answer = await browser.get("/api/v1/incidents", headers={"Authorization": header.encode("latin-1")})
+    answer = await browser.get("/api/v1/incidents", headers={b"Authorization": header.encode("latin-1")})
 
     assert answer.status_code == 401
     assert "Bearer" in answer.headers["www-authenticate"]
 
 
-async def test_a_revoked_token_is_refused_within_a_second(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_revoked_token_is_refused_within_a_second(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ticks = iter(range(0, 10_000, 2))
-    monkeypatch.setattr(auth.time, "monotonic", lambda: next(ticks))
+    monkeypatch.setattr("reporter.desk.auth.monotonic", lambda: next(ticks))
     client = await world.client("duty")
     assert (await client.get("/api/v1/incidents")).status_code == 200
 
@@ -51,7 +55,7 @@ async def test_a_revoked_token_is_refused_within_a_second(world: World, monkeypa
 
 async def test_a_token_is_looked_up_once_a_second(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     client = await world.client("duty")
-    monkeypatch.setattr(auth.time, "monotonic", lambda: 1000.0)
+    monkeypatch.setattr("reporter.desk.auth.monotonic", lambda: 1000.0)
     await client.get("/api/v1/incidents")
 
     await world.secret("duty")
@@ -81,7 +85,9 @@ def test_what_is_remembered_of_failures_is_bounded() -> None:
 
 def test_every_role_has_its_rights() -> None:
     assert set(RIGHTS) == set(AccountRole)
-    commands = {role: {right for right in rights if isinstance(right, CommandKind)} for role, rights in RIGHTS.items()}
+    commands = {
+        role: {right for right in rights if isinstance(right, CommandKind)} for role, rights in RIGHTS.items()
+    }
     assert commands[AccountRole.AUDITOR] == {CommandKind.FOUND}
     assert commands[AccountRole.LEADER] == commands[AccountRole.ADMIN] == set(CommandKind)
     assert commands[AccountRole.DUTY] == set(CommandKind) - {CommandKind.FOUND}
@@ -107,7 +113,9 @@ def test_every_role_has_its_rights() -> None:
         ("admin", "closure", REASON, 200),
     ],
 )
-async def test_a_role_does_what_it_may(world: World, role: str, command: str, body: object, status: int) -> None:
+async def test_a_role_does_what_it_may(
+    world: World, role: str, command: str, body: object, status: int
+) -> None:
     incident = await world.open("yi")
     client = await world.client(role, "yi" if role == "unit" else "root")
 
@@ -161,7 +169,12 @@ async def test_what_was_rejected_is_the_roots_to_see(world: World) -> None:
         for role, unit in [("duty", "root"), ("auditor", "city"), ("unit", "root"), ("admin", "yi")]
     }
 
-    assert answers == {("duty", "root"): 200, ("auditor", "city"): 200, ("unit", "root"): 403, ("admin", "yi"): 403}
+    assert answers == {
+        ("duty", "root"): 200,
+        ("auditor", "city"): 200,
+        ("unit", "root"): 403,
+        ("admin", "yi"): 403,
+    }
 
 
 async def test_a_filter_by_a_unit_outside_is_refused(world: World) -> None:

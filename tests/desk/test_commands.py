@@ -2,12 +2,14 @@
 
 import asyncio
 import uuid
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import httpx
 import pytest
 
 from reporter.core.command import incident_id
+from reporter.core.ijson import BODY_BYTES_MAX
 from reporter.core.instants import rfc3339
 from reporter.desk import bodies
 from tests.desk.conftest import OCCURRED, START, World
@@ -37,7 +39,9 @@ async def test_opening_answers_the_incident_with_its_clocks(world: World) -> Non
         "latest": "2026-11-23T06:00:00.000000Z",
         "provisional": False,
     }
-    assert [(clock["obligation"], clock["due_at"][11:16], clock["state"]) for clock in incident["clocks"]] == [
+    assert [
+        (clock["obligation"], clock["due_at"][11:16], clock["state"]) for clock in incident["clocks"]
+    ] == [
         ("initial", "06:20", "running"),
         ("verified", "07:00", "running"),
         ("detailed", "08:00", "running"),
@@ -145,9 +149,9 @@ async def test_what_is_not_strict_json_is_refused(world: World, body: bytes) -> 
 
 async def test_a_body_over_the_limit_is_refused_declared_or_not(world: World) -> None:
     client = await world.client()
-    body = b'{"title": "' + b"x" * bodies.BODY_BYTES_MAX + b'"}'
+    body = b'{"title": "' + b"x" * BODY_BYTES_MAX + b'"}'
 
-    async def chunks():  # type: ignore[no-untyped-def]  # noqa: ANN202 - httpx asks for no more
+    async def chunks() -> AsyncIterator[bytes]:
         for start in range(0, len(body), 65_536):
             yield body[start : start + 65_536]
 
@@ -162,7 +166,7 @@ async def test_a_body_held_back_is_not_waited_for(world: World, monkeypatch: pyt
     monkeypatch.setattr(bodies, "BODY_WAIT_S", 0.01)
     client = await world.client()
 
-    async def never():  # type: ignore[no-untyped-def]  # noqa: ANN202 - httpx asks for no more
+    async def never() -> AsyncIterator[bytes]:
         yield b"{"
         await asyncio.Event().wait()
 
@@ -229,6 +233,7 @@ async def test_a_command_that_does_not_fit_the_state_conflicts(world: World) -> 
     incident = await world.open()
 
     async def status(command: str, key: str = "") -> int:
+        world.time.advance(timedelta(seconds=1))
         headers = {"Idempotency-Key": key or uuid.uuid4().hex}
         path = f"/api/v1/incidents/{incident['id']}/{command}"
         return (await client.post(path, json={"reason": "测试"}, headers=headers)).status_code
@@ -249,7 +254,9 @@ async def test_a_duplicate_must_be_of_another_incident_that_exists(world: World)
     path = f"/api/v1/incidents/{incident['id']}/withdrawal"
 
     for wrong in (str(uuid.uuid4()), incident["id"]):
-        assert paths(await client.post(path, json={"reason": "重复", "duplicate_of": wrong})) == ["duplicate_of"]
+        assert paths(await client.post(path, json={"reason": "重复", "duplicate_of": wrong})) == [
+            "duplicate_of"
+        ]
     joined = await client.post(path, json={"reason": "重复", "duplicate_of": survivor["id"]})
 
     assert (joined.json()["state"], joined.json()["duplicate_of"]) == ("withdrawn", survivor["id"])

@@ -174,10 +174,12 @@ async def test_the_ledger_is_the_text_that_was_hashed(world: World) -> None:
 async def test_the_reports_of_a_joined_incident_come_and_go_with_it(world: World) -> None:
     joined, survivor = await world.open(title="重复"), await world.open(title="本事件")
     await world.post(joined, "reports", covers=["initial"], author="王五")
+    world.time.advance(timedelta(seconds=1))
     await world.post(joined, "withdrawal", reason="重复", duplicate_of=survivor["id"])
     client = await world.client()
 
     with_it = (await client.get(f"/api/v1/incidents/{survivor['id']}")).json()
+    world.time.advance(timedelta(seconds=1))
     await world.post(joined, "reopening", reason="并非重复")
     without_it = (await client.get(f"/api/v1/incidents/{survivor['id']}")).json()
 

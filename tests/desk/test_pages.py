@@ -1,0 +1,192 @@
+"""The pages, as a browser gets them."""
+
+import re
+from html.parser import HTMLParser
+
+import httpx
+import pytest
+
+from reporter.desk.pages.board import INCIDENTS_MAX
+from reporter.desk.session import COOKIE
+from tests.desk.conftest import World
+
+VOID = {"meta", "link", "input", "br", "img", "hr"}
+
+
+class Page(HTMLParser):
+    """Checks that tags close as they open, and gathers ids, headings and scripts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.tags: list[str] = []
+        self.forms: list[dict[str, str | None]] = []
+        self.feed(text)
+        assert not self.open, self.open
+        assert len(self.ids) == len(set(self.ids))
+        assert self.tags.count("h1") == 1
+        assert all(form.get("action") for form in self.forms)
+        assert "style" not in self.tags
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        given = dict(attrs)
+        assert not any(name.startswith("on") or name == "style" for name in given)
+        if "id" in given:
+            self.ids.append(str(given["id"]))
+        if tag == "form":
+            self.forms.append(given)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+async def signed_in(world: World, role: str = "duty", unit: str = "root") -> httpx.AsyncClient:
+    """A browser after its owner has signed in with the form."""
+    browser = await world.browser()
+    secret = await world.secret(role, unit, name=f"browser.{role}.{unit}")
+    answer = await browser.post("/sign-in", data={"token": secret}, headers={"Sec-Fetch-Site": "same-origin"})
+    assert answer.status_code == 303
+    return browser
+
+
+async def test_the_board_asks_to_sign_in_first(world: World) -> None:
+    browser = await world.browser()
+
+    answer = await browser.get("/?lang=en")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?lang=en")
+    page = await browser.get(answer.headers["location"])
+    Page(page.text)
+    assert "Access token" in page.text
+
+
+async def test_the_cookie_is_out_of_reach(world: World) -> None:
+    browser = await world.browser()
+
+    answer = await browser.post("/sign-in", data={"token": await world.secret("duty")})
+
+    cookie = answer.headers["set-cookie"]
+    assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
+    over_tls = await world.browser()
+    over_tls.base_url = httpx.URL("https://desk")
+    secured = await over_tls.post("/sign-in", data={"token": await world.secret("duty")})
+    assert "Secure" in secured.headers["set-cookie"]
+
+
+async def test_the_cookie_is_no_key_to_the_api(world: World) -> None:
+    browser = await signed_in(world)
+
+    assert COOKIE in browser.cookies
+    assert (await browser.get("/api/v1/incidents")).status_code == 401
+
+
+async def test_a_wrong_token_is_refused_on_the_form(world: World) -> None:
+    answer = await (await world.browser()).post("/sign-in", data={"token": "rpt_<wrong>"})
+
+    assert answer.status_code == 401
+    Page(answer.text)
+    assert "令牌无效" in answer.text
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "http://elsewhere"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://desk"}, 303),
+    ],
+)
+async def test_a_form_from_another_site_is_refused(
+    world: World, headers: dict[str, str], status: int
+) -> None:
+    secret = await world.secret("duty")
+
+    answer = await (await world.browser()).post("/sign-in", data={"token": secret}, headers=headers)
+
+    assert answer.status_code == status
+
+
+async def test_signing_out_ends_the_visit(world: World) -> None:
+    browser = await signed_in(world)
+    assert (await browser.get("/")).status_code == 200
+
+    await browser.post("/sign-out")
+
+    assert (await browser.get("/")).status_code == 303
+
+
+async def test_the_board_shows_each_clock_by_shape_word_and_number(world: World) -> None:
+    incident = await world.open(
+        title="<爆燃> & 二次", grade="II", category="accident", place={"text": "3号库"}
+    )
+    await world.pass_time(17)
+    await world.post(incident, "reports", covers=["initial"])
+    await world.pass_time(30)
+    browser = await signed_in(world)
+
+    page = (await browser.get("/")).text
+
+    Page(page)
+    assert "&lt;爆燃&gt; &amp; 二次" in page
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    assert "初报 ✔+ 迟报 +2:00 时限 11-23 14:20:00 接报 11-23 14:22:00" in text
+    assert "核报" in text or "▲ 临期 8:00" in text
+    assert "▲ 临期 8:00 时限 11-23 15:00:00" in text
+    assert "● 计时 1:08:00 时限 11-23 16:00:00" in text
+    assert "乙县" in text
+    assert "Ⅱ级 重大" in text
+
+
+async def test_the_overdue_comes_first_and_is_counted_in_the_title(world: World) -> None:
+    await world.open(title="新", occurred="2026-11-23T14:04:59+08:00")
+    await world.open(title="旧", occurred="2026-11-23T13:50:00+08:00")
+    await world.pass_time(6)
+    browser = await signed_in(world)
+
+    page = (await browser.get("/?lang=en")).text
+
+    assert "<title>(1 overdue) Open incidents" in page
+    assert page.index(">旧<") < page.index(">新<")
+    assert "■</span> Overdue" in page
+    assert '<html lang="en">' in page
+
+
+async def test_a_drill_is_marked(world: World) -> None:
+    await world.open(title="疏散", mode="exercise")
+
+    assert "【演练】</span>疏散" in (await (await signed_in(world)).get("/")).text
+
+
+async def test_the_board_is_of_ones_own_units(world: World) -> None:
+    await world.open("jia", title="甲县的")
+    await world.open("yi", title="乙县的")
+
+    page = (await (await signed_in(world, "unit", "yi")).get("/")).text
+
+    assert "乙县的" in page
+    assert "甲县的" not in page
+
+
+async def test_static_files_are_served_and_nothing_beside_them(world: World) -> None:
+    browser = await world.browser()
+
+    for name, kind in (
+        ("desk.css", "text/css"),
+        ("board.js", "text/javascript"),
+        ("icon.svg", "image/svg+xml"),
+    ):
+        answer = await browser.get(f"/static/{name}")
+        assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, kind)
+    for path in ("/static/../pages/board.html", "/static/%2e%2e/pages/board.html", "/static/"):
+        assert (await browser.get(path)).status_code == 404
+
+
+def test_the_board_is_bounded() -> None:
+    assert INCIDENTS_MAX <= 500

@@ -4,7 +4,7 @@ import time
 from collections.abc import Collection
 from datetime import timedelta
 
-from reporter.bench.fill import Filler, command, submit
+from reporter.bench.fill import SOURCE, Filler, command, submit
 from reporter.bench.ground import Bed, Ground
 from reporter.bench.plain import Plain
 from reporter.bench.results import BenchError, Sample
@@ -82,13 +82,13 @@ class _Run:
     async def _start(self, service: Service) -> list[Sample]:
         """From the start of the process to the commit of a breach that fell due just before it."""
         event = f"due-{self._number}"
-        await submit(self._bed.database, [_falls_due_soon(event)])
+        await submit(self._bed.database, [command(event, 0, timedelta(seconds=BEFORE_START_S) - SPAN)])
         await sleep(BEFORE_START_S + 0.2)
         plain = Plain(self._bed.database)
         try:
             service.launch()
             breached = "SELECT 1 FROM ledger WHERE incident_id = ? AND kind = 'breached'"
-            id_ = incident_id("urn:bench:archive", event)
+            id_ = incident_id(SOURCE, event)
             while not plain.rows(breached, id_):
                 if time.perf_counter() - service.launched_at > DECIDED_WITHIN_S:
                     raise BenchError(f"no decision within {DECIDED_WITHIN_S:.0f} s: {service.last_words()}")
@@ -127,7 +127,3 @@ class _Run:
             Sample("memory", f"peak_rss_{self._count}", "MB", rss_mb(service.pid, "VmHWM")),
             Sample("memory", f"broker_rss_{self._count}", "MB", rss_mb(service.broker_pid)),
         ]
-
-
-def _falls_due_soon(event: str) -> "Command":
-    ...

@@ -18,6 +18,7 @@ from reporter.bench.watch import Breach, Watch
 from reporter.engine.fence import MARGIN
 from reporter.timesource import from_micros, sleep
 
+PRECISION = "precision"
 SPAN = timedelta(minutes=20)
 """Of `initial`, the clock whose breach is measured."""
 MARGIN_MS = MARGIN / timedelta(milliseconds=1)
@@ -51,8 +52,8 @@ async def precision(ground: Ground, sizes: Sizes, say: Say) -> list[Sample]:
     samples = []
     for name, share in (("p50", 0.5), ("p99", 0.99)):
         late_ms, plain_ms = percentile(ours, share), percentile(theirs, share)
-        samples.append(Sample("precision", f"{name}_past_margin", "ms", late_ms - MARGIN_MS, plain_ms))
-        samples.append(Sample("precision", name, "ms", late_ms, plain_ms))
+        samples.append(Sample(PRECISION, f"{name}_past_margin", "ms", late_ms - MARGIN_MS, plain_ms))
+        samples.append(Sample(PRECISION, name, "ms", late_ms, plain_ms))
     return samples
 
 
@@ -66,7 +67,9 @@ async def _both(
                 breaches = await _breaches(bed, offsets_us, lead_s, say)
             except _NotInTime:
                 if lead_s >= LEAD_S_MAX:
-                    raise BenchError(f"{len(offsets_us)} incidents are not settled within {lead_s:.0f} s") from None
+                    raise BenchError(
+                        f"{len(offsets_us)} incidents are not settled within {lead_s:.0f} s"
+                    ) from None
                 lead_s = min(2 * lead_s, LEAD_S_MAX)
                 say(f"that took too long to settle; again with {lead_s:.0f} s ahead")
                 continue
@@ -95,7 +98,9 @@ async def _breaches(bed: Bed, offsets_us: Sequence[int], lead_s: float, say: Say
             dues = [first_us + offset for offset in offsets_us]
             say(f"opening {len(dues):,} incidents")
             async with connection(service.nats) as client:
-                await publish(client, [occurred_event(i, from_micros(due) - SPAN) for i, due in enumerate(dues)])
+                await publish(
+                    client, [occurred_event(i, from_micros(due) - SPAN) for i, due in enumerate(dues)]
+                )
             await _settled(plain, len(dues), first_us, say)
             with Watch(bed.database) as watch:
                 say(f"{len(dues):,} clocks fall due in {(first_us - now_us()) / 1e6:.0f} s")
@@ -135,5 +140,7 @@ async def _judged(plain: Plain, last_us: int, service: Service) -> None:
     limit = time.monotonic() + BREACHED_WITHIN_S
     while plain.rows("SELECT 1 FROM clocks WHERE judge_at <= ? LIMIT 1", last_us):
         if time.monotonic() > limit:
-            raise BenchError(f"clocks are still not judged after {BREACHED_WITHIN_S:.0f} s: {service.last_words()}")
+            raise BenchError(
+                f"clocks are still not judged after {BREACHED_WITHIN_S:.0f} s: {service.last_words()}"
+            )
         await sleep(0.2)

@@ -91,7 +91,9 @@ class Filler:
     async def fill(self, count: int) -> None:
         """Adds incidents until there are `count` of ours."""
         if not self._templates:
-            commands = [command(f"template-{i:04d}", i, AHEAD + i * APART) for i in range(min(TEMPLATES, count))]
+            commands = [
+                command(f"template-{i:04d}", i, AHEAD + i * APART) for i in range(min(TEMPLATES, count))
+            ]
             await submit(self._url, commands)
             self.count = len(commands)
         plain = Plain(self._url)
@@ -110,7 +112,9 @@ class Filler:
             clocks.setdefault(self._value("clocks", row, "incident_id"), []).append(row)
         lines = {self._value("ledger", row, "incident_id"): row for row in plain.rows("SELECT * FROM ledger")}
         keys = {bytes(self._value("inbox", row, "key")): row for row in plain.rows("SELECT * FROM inbox")}
-        incidents = {self._value("incidents", row, "id"): row for row in plain.rows("SELECT * FROM incidents")}
+        incidents = {
+            self._value("incidents", row, "id"): row for row in plain.rows("SELECT * FROM incidents")
+        }
         for number in range(self.count):
             event = f"template-{number:04d}"
             id_ = incident_id(SOURCE, event)
@@ -129,7 +133,9 @@ class Filler:
             copies = sorted(self.copies(chunk), key=lambda copied: copied.line[0])
             with plain.transaction():
                 plain.load("incidents", self._columns["incidents"], (each.incident for each in copies))
-                plain.load("clocks", self._columns["clocks"], (clock for each in copies for clock in each.clocks))
+                plain.load(
+                    "clocks", self._columns["clocks"], (clock for each in copies for clock in each.clocks)
+                )
                 plain.load("ledger", self._columns["ledger"], (each.line for each in copies))
                 by_key = sorted((each.inbox for each in copies), key=lambda row: bytes(row[0]))
                 plain.load("inbox", self._columns["inbox"], by_key)
@@ -153,10 +159,14 @@ class Filler:
                 text = text.replace(old, new)
             digest = sha256(text.encode()).hexdigest()
             yield Copied(
-                incident=self._with("incidents", template.incident, {"id": id_, "code": code, "head": digest}),
+                incident=self._with(
+                    "incidents", template.incident, {"id": id_, "code": code, "head": digest}
+                ),
                 clocks=[self._with("clocks", clock, {"incident_id": id_}) for clock in template.clocks],
                 line=self._with("ledger", template.line, {"incident_id": id_, "text": text, "hash": digest}),
-                inbox=self._with("inbox", template.inbox, {"key": identity(SOURCE, event), "incident_id": id_}),
+                inbox=self._with(
+                    "inbox", template.inbox, {"key": identity(SOURCE, event), "incident_id": id_}
+                ),
             )
 
     def _value(self, table: str, row: Row, column: str) -> Any:

@@ -98,7 +98,10 @@ class Ground:
             return found | {"database": f"SQLite {sqlite3.sqlite_version}", "synchronous": "FULL"}
         plain = Plain(self._server)
         try:
-            shown = {name: plain.rows(f"SHOW {name}")[0][0] for name in ("server_version", "fsync", "synchronous_commit")}
+            shown = {
+                name: plain.rows(f"SHOW {name}")[0][0]
+                for name in ("server_version", "fsync", "synchronous_commit")
+            }
         finally:
             plain.close()
         return found | {"database": f"PostgreSQL {shown.pop('server_version')}", **shown}
@@ -112,7 +115,9 @@ class Ground:
             with psycopg.connect(self._server or "", autocommit=True) as connection:
                 connection.execute(statement)
         except psycopg.Error as error:
-            message = f"the PostgreSQL server does not let this account make databases named {PREFIX}*: {error}"
+            message = (
+                f"the PostgreSQL server does not let this account make databases named {PREFIX}*: {error}"
+            )
             raise BenchError(message) from error
 
 
@@ -137,4 +142,6 @@ def _disk() -> Path:
     for candidate in candidates:
         if filesystem(candidate) not in IN_MEMORY and os.access(candidate, os.W_OK):
             return candidate
-    raise BenchError("no writable folder on a disk: name one in TMPDIR, since figures from memory mean nothing")
+    raise BenchError(
+        "no writable folder on a disk: name one in TMPDIR, since figures from memory mean nothing"
+    )

@@ -35,7 +35,9 @@ class Plain:
 
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """All rows of one query."""
-        cursor = self._driver.execute(self._written(statement), values or None if not self.is_sqlite else values)
+        cursor = self._driver.execute(
+            self._written(statement), values or None if not self.is_sqlite else values
+        )
         found: list[tuple[Any, ...]] = cursor.fetchall()
         return found
 

@@ -99,12 +99,16 @@ def deadline_loop(plain: Plain, offsets_us: Sequence[int], lead_s: float) -> lis
 
     Returns each clock's lateness in milliseconds: from its due instant to the return of the commit.
     """
-    plain.run("CREATE TABLE due_clocks (id integer PRIMARY KEY, due_at bigint NOT NULL, state integer NOT NULL)")
+    plain.run(
+        "CREATE TABLE due_clocks (id integer PRIMARY KEY, due_at bigint NOT NULL, state integer NOT NULL)"
+    )
     plain.run("CREATE INDEX due_clocks_due_at ON due_clocks (due_at) WHERE state = 0")
     plain.run("CREATE TABLE facts (clock integer PRIMARY KEY, at bigint NOT NULL)")
     start = now_us() + int(lead_s * 1_000_000)
     with plain.transaction():
-        plain.many("INSERT INTO due_clocks VALUES (?, ?, 0)", [(i, start + o) for i, o in enumerate(offsets_us)])
+        plain.many(
+            "INSERT INTO due_clocks VALUES (?, ?, 0)", [(i, start + o) for i, o in enumerate(offsets_us)]
+        )
     late_ms: list[float] = []
     while len(late_ms) < len(offsets_us):
         earliest = plain.rows("SELECT due_at FROM due_clocks WHERE state = 0 ORDER BY due_at LIMIT 1")[0][0]

@@ -23,14 +23,23 @@ ROOT: Final = "jia-shi"
 UNITS: Final = ("yi-xian", "bing-xian", "ding-qu", "wu-xian")
 STRUCTURED: Final = {"Content-Type": "application/cloudevents+json"}
 IN_FLIGHT: Final = 2_000
-KINDS: Final = ("化工园区3号库爆燃", "国道追尾事故多人受伤", "学校食堂疑似食物中毒", "河道水位超警戒线", "居民楼起火")
+KINDS: Final = (
+    "化工园区3号库爆燃",
+    "国道追尾事故多人受伤",
+    "学校食堂疑似食物中毒",
+    "河道水位超警戒线",
+    "居民楼起火",
+)
 
 
 async def found_district(database_url: str) -> None:
     """Makes the schema, a city with four counties, and people on duty in both roles everywhere, on the desk."""
     now = SystemTime().now()
     starts, ends = rfc3339(now - timedelta(days=1)), rfc3339(now + timedelta(days=60))
-    units = [("code", "name", "parent", "phone", "region"), (ROOT, "甲市总值班室", "", "000-0000-0100", "990000")]
+    units = [
+        ("code", "name", "parent", "phone", "region"),
+        (ROOT, "甲市总值班室", "", "000-0000-0100", "990000"),
+    ]
     units += [(code, f"{code} 总值班室", ROOT, "000-0000-0200", "990001") for code in UNITS]
     shifts = [("unit", "role", "starts", "ends", "person", "phone", "channels")]
     for code in (ROOT, *UNITS):
@@ -78,7 +87,9 @@ def occurred_event(number: int, occurred: datetime) -> tuple[str, bytes]:
         "datacontenttype": "application/json",
         "data": occurred_data(number, occurred),
     }
-    return f"reporter.in.incident.{unit}", json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
+    return f"reporter.in.incident.{unit}", json.dumps(
+        event, ensure_ascii=False, separators=(",", ":")
+    ).encode()
 
 
 @asynccontextmanager

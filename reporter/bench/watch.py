@@ -73,7 +73,11 @@ class Watch:
         try:
             last: object = None
             while not self._stop.wait(PERIOD_S):
-                last = self._look_at_rowid(plain, last) if plain.is_sqlite else self._look_at_snapshot(plain, last)
+                last = (
+                    self._look_at_rowid(plain, last)
+                    if plain.is_sqlite
+                    else self._look_at_snapshot(plain, last)
+                )
         finally:
             plain.close()
 

@@ -144,9 +144,14 @@ def render_board(
 
 
 def render_notices(
-    incidents: Sequence[Document], language: str = "zh", *, limit: int = 6, zone: str = "Asia/Shanghai"
+    incidents: Sequence[Document],
+    language: str = "zh",
+    *,
+    limit: int = 6,
+    titles: Mapping[str, str] | None = None,
+    zone: str = "Asia/Shanghai",
 ) -> "Table":
-    """The latest notices of these incidents, newest first."""
+    """The latest notices of these incidents, newest first; `titles` names obligations by id."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -160,11 +165,17 @@ def render_notices(
         table.add_row(
             local(notice["recorded_at"], zone, "%H:%M:%S"),
             label(NoticeReason(notice["reason"]), language),
-            escape(f"{notice['obligation'] or ''} {notice['step'] or ''}".strip()),
+            escape(notice_subject(notice, titles or {})),
             escape(f"{person} ({notice['to']}, {notice['channel']})"),
             label(NoticeState(notice["state"]), language),
         )
     return table
+
+
+def notice_subject(notice: Document, titles: Mapping[str, str]) -> str:
+    """Which obligation's step a notice is of: `初报 -PT10M`; empty for a notice of the incident as a whole."""
+    obligation = notice["obligation"] or ""
+    return f"{titles.get(obligation, obligation)} {notice['step'] or ''}".strip()
 
 
 def latest_notices(incidents: Sequence[Document]) -> list[Document]:
@@ -236,7 +247,7 @@ def _page(
     table = render_board(incidents, now, settings.language, titles=titles, zone=settings.zone)
     if not latest_notices(incidents):
         return table
-    return Group(table, render_notices(incidents, settings.language, zone=settings.zone))
+    return Group(table, render_notices(incidents, settings.language, titles=titles, zone=settings.zone))
 
 
 async def _live(call: Call, api: "Api", unit: str | None) -> None:

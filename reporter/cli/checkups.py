@@ -127,7 +127,7 @@ async def _opened(database: Database, settings: Settings) -> list[Finding]:
         tree = await load_tree(connection)
         gaps = await roster_gaps(connection, now, now + timedelta(days=GAP_DAYS))
         tokens = await live_tokens(connection)
-    where = database.url.render_as_string()
+    where = str(database.path or database.url.render_as_string())
     findings = [Finding("database", Health.GOOD, where, where)]
     findings += _rosters(tree, gaps, now, settings.zone)
     if tokens:

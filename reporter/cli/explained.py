@@ -24,6 +24,7 @@ ANCHORS = {
     "aware": ("知悉", "awareness"),
     "received": ("接报", "receipt"),
 }
+PROVISIONAL = ("接报（暂代事发）", "receipt (for want of an occurrence)")
 TOLD = (FactKind.REMINDED, FactKind.BREACHED, FactKind.ESCALATED, FactKind.BREACH_LIFTED, FactKind.JUDGED)
 FIRED = {
     FactKind.REMINDED: ("催报", "reminded"),
@@ -170,7 +171,7 @@ class Explainer:
         if obligation is None:
             said = self._say("所依据的版本没有此项义务", "the pinned edition has no such obligation")
             return ClockTold(clock.obligation, clock.obligation, clock.due_at, clock.verdict, (said,), False)
-        sums = [self._sum(obligation, clock, anchors)]
+        sums = [self._sum(obligation, clock, anchors, is_provisional=record.incident.is_provisional)]
         computed = due_at(obligation, with_provisional(edition, anchors), edition.zone)
         is_sound = computed == clock.due_at
         if not is_sound:
@@ -193,7 +194,15 @@ class Explainer:
         title = self._say(obligation.title_zh, obligation.title_en)
         return ClockTold(clock.obligation, title, clock.due_at, clock.verdict, sentences, is_sound)
 
-    def _sum(self, obligation: Obligation, clock: "ClockRow", anchors: Mapping[str, datetime]) -> str:
+    def _sum(
+        self,
+        obligation: Obligation,
+        clock: "ClockRow",
+        anchors: Mapping[str, datetime],
+        *,
+        is_provisional: bool,
+    ) -> str:
+        names = ANCHORS | ({"occurred": PROVISIONAL} if is_provisional else {})
         terms = []
         for bound in obligation.bounds:
             start = anchors.get(bound.anchor)
@@ -201,7 +210,7 @@ class Explainer:
                 name = bound.anchor.removeprefix(SUBMITTED)
                 anchor = self._say(f"{name} 报出", f"submission of {name}")
             else:
-                anchor = self._say(*ANCHORS.get(bound.anchor, (bound.anchor, bound.anchor)))
+                anchor = self._say(*names.get(bound.anchor, (bound.anchor, bound.anchor)))
             at = self._at(start) if start else self._say("未知", "unknown")
             terms.append(f"{anchor} {at} + {format_span(bound.span)}")
         due = self._at(clock.due_at)

@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
                 revision = await upgrade(database)
             finally:
                 await database.close()
-        where = database.url.render_as_string()
+        where = str(database.path or database.url.render_as_string())
         call.answer(
             {"database": database.kind, "url": where, "revision": revision},
             lambda: call.say(f"数据库结构已是最新：{where}", f"the schema is up to date: {where}"),

@@ -83,8 +83,16 @@ def register(app: typer.Typer) -> None:
         runs: Annotated[
             int, typer.Option("--runs", min=1, max=99, help="取中位数的次数。Runs per figure.")
         ] = 3,
+        quick: Annotated[
+            bool, typer.Option("--quick", help="小规模，先看个大概。Small sizes, for a first look.")
+        ] = False,
     ) -> int | None:
         """测量本机上的性能数字。Measures the figures on this machine, each against a plain reference loop."""
-        from reporter.bench import run
+        from reporter.bench import BenchError, run
 
-        return await run(call.settings, figures=figures or [], runs=runs, as_json=call.as_json)
+        try:
+            return await run(
+                call.settings, figures=figures or [], runs=runs, as_json=call.as_json, quick=quick
+            )
+        except BenchError as reason:
+            raise Trouble(f"无法测量：{reason}", f"this cannot be measured: {reason}") from reason

@@ -1,6 +1,6 @@
 """What people see of an incident, an audit and a list: tables of the API's documents."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ def render_incident(incident: Document, now: datetime, settings: Settings) -> "R
     from rich.text import Text
 
     language, zone = settings.language, settings.zone
+    titles = obligation_titles(language)
     zh = language == "zh"
     occurred = incident["occurred"]
     when = local(occurred["earliest"], zone)
@@ -43,16 +44,16 @@ def render_incident(incident: Document, now: datetime, settings: Settings) -> "R
         ("异常 anomalies", ", ".join(incident["anomalies"])),
     ]
     head = Text("\n".join(f"{name}: {value}" if name else str(value) for name, value in facts if value))
-    parts: list[RenderableType] = [head, _clocks(incident, now, language, zone)]
+    parts: list[RenderableType] = [head, _clocks(incident, now, titles, settings)]
     if incident.get("reports"):
         parts.append(_reports(incident, language, zone))
     if incident.get("notices"):
-        parts.append(render_notices([incident], language, limit=NOTICES_SHOWN, zone=zone))
+        parts.append(render_notices([incident], language, limit=NOTICES_SHOWN, titles=titles, zone=zone))
     return Group(*parts)
 
 
-def _clocks(incident: Document, now: datetime, language: str, zone: str) -> "Table":
-    titles = obligation_titles(language)
+def _clocks(incident: Document, now: datetime, titles: Mapping[str, str], settings: Settings) -> "Table":
+    language, zone = settings.language, settings.zone
     headings = ("报送义务", "起算", "时限", "状态", "要素缺") if language == "zh" else (
         "Obligation", "Starts", "Due", "Standing", "Undeclared",
     )  # fmt: skip

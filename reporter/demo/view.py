@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any  # Any: documents of the API are JSON
 from zoneinfo import ZoneInfo
 
+from reporter.core.terms import ClockState, NoticeReason, Verdict, label
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
@@ -70,7 +72,11 @@ class DemoView:
 
             told = Text("\n".join(self._story), style="cyan")
             parts = [self.board(incidents, now, self.language, titles=self.titles, zone=self.zone)]
-            parts.append(self.notices(incidents, self.language, limit=NOTICES_SHOWN, zone=self.zone))
+            parts.append(
+                self.notices(
+                    incidents, self.language, limit=NOTICES_SHOWN, titles=self.titles, zone=self.zone
+                )
+            )
             self._live.update(Group(*parts, told), refresh=True)
 
     def summary(self, audit: Document) -> None:
@@ -94,14 +100,18 @@ class DemoView:
         for incident in incidents:
             for clock in incident["clocks"]:
                 title = self.titles.get(clock["obligation"], clock["obligation"])
-                stands = clock["verdict"] or clock["state"]
-                if stands != "running" and self._is_new(f"{incident['id']} {clock['obligation']} {stands}"):
+                verdict, state = clock["verdict"], ClockState(clock["state"])
+                stands = label(Verdict(verdict) if verdict else state, self.language)
+                key = f"{incident['id']} {clock['obligation']} {stands}"
+                if state is not ClockState.RUNNING and self._is_new(key):
                     lines.append(f"⚖ {incident['title']} · {title}: {stands}")
             for notice in incident["notices"]:
                 if not self.is_live and self._is_new(notice["id"]):
                     person = notice["person"] or self.say("无人值班", "nobody on duty")
-                    what = f"{notice['obligation'] or ''} {notice['step'] or ''}".strip()
-                    lines.append(f"✉ {notice['reason']} {what} → {person} ({notice['to']})")
+                    obligation = notice["obligation"] or ""
+                    what = f"{self.titles.get(obligation, obligation)} {notice['step'] or ''}".strip()
+                    reason = label(NoticeReason(notice["reason"]), self.language)
+                    lines.append(f"✉ {reason} {what} → {person} ({notice['to']})")
         return lines
 
     def _is_new(self, key: str) -> bool:

@@ -142,6 +142,8 @@ class Batch:
         id_ = incident_id(command.source, command.id)
         anomalies = list(command.anomalies)
         unit = self.tree.resolve(command.unit)
+        if unit is not None and not self.tree.node(unit).is_active:
+            unit = None
         if command.message is None and (problem := self._unfit(command, unit)):
             return _rejected(problem)
         if unit is None:

@@ -78,7 +78,7 @@ def test_off_a_terminal_each_new_thing_is_one_line(capsys: pytest.CaptureFixture
 
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
-    assert "初报: breached" in lines[0]
+    assert "初报: 超时" in lines[0]
     assert "周三" in lines[1]
 
 

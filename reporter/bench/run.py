@@ -1,0 +1,96 @@
+"""One call of `reporter bench`: which figures, on which databases, and how they are told."""
+
+import json
+import sys
+from collections.abc import Sequence
+
+from reporter.bench import archive, arm, deadlines, latency
+from reporter.bench.ground import Ground
+from reporter.bench.results import BenchError, Item, Sample, summarise
+from reporter.bench.shown import Progress, show_table
+from reporter.bench.sizes import FULL, QUICK, Sizes
+from reporter.settings import Settings
+
+
+def figures_of(sizes: Sizes) -> list[str]:
+    """The names of all figures, in the order in which they are measured."""
+    bursts = [f"burst-{clocks}" for clocks in sizes.bursts]
+    return [arm.FIGURE, latency.FIGURE, *bursts, deadlines.PRECISION, *archive.FIGURES]
+
+
+def chosen(figures: Sequence[str], sizes: Sizes) -> list[str]:
+    """The figures asked for, or all; `burst` is all bursts. Errors: BenchError naming the unknown ones."""
+    known = figures_of(sizes)
+    wanted = [name for name in known if not figures or name in figures or name.partition("-")[0] in figures]
+    unknown = [
+        name for name in figures if name not in known and not any(k.startswith(f"{name}-") for k in known)
+    ]
+    if unknown:
+        raise BenchError(f"no such figure: {', '.join(unknown)}; there are {', '.join(known)}")
+    return wanted
+
+
+async def run(
+    settings: Settings, *, figures: Sequence[str], runs: int, as_json: bool, quick: bool = False
+) -> int | None:
+    """Measures the figures on SQLite and, with a `database` in the settings, on that PostgreSQL server too.
+
+    Progress and table go to stderr (the table to stdout on a terminal); JSON goes to stdout: one document with
+    `as_json`, else one line per item where stdout is no terminal. Returns 1 if a target is missed.
+    Errors: BenchError.
+    """
+    sizes = QUICK if quick else FULL
+    wanted = chosen(figures, sizes)
+    items: list[Item] = []
+    with Progress() as progress:
+        machines = []
+        for server in (None, settings.database) if settings.database else (None,):
+            with Ground(server) as ground:
+                machines.append(ground.machine())
+                found = await _measure(ground, sizes, wanted, runs, progress)
+                items += found
+    machine = {name: value for each in machines for name, value in each.items()}
+    _tell(items, machine, settings.language, as_json=as_json)
+    return 1 if any(item.reached is False for item in items) else None
+
+
+async def _measure(
+    ground: Ground, sizes: Sizes, wanted: Sequence[str], runs: int, progress: Progress
+) -> list[Item]:
+    items: list[Item] = []
+    for name in wanted:
+        if name in archive.FIGURES:
+            continue
+        samples: list[Sample] = []
+        for number in range(runs):
+            progress.step(f"{name} · {ground.kind} · {number + 1}/{runs}")
+            samples += await _one(ground, sizes, name, progress)
+        items += (found := summarise(samples, ground.kind))
+        progress.tell(found)
+    if grown := [name for name in wanted if name in archive.FIGURES]:
+        progress.step(f"{', '.join(grown)} · {ground.kind}")
+        found = summarise(await archive.measure(ground, sizes, runs, grown, progress.say), ground.kind)
+        progress.tell(found)
+        items += found
+    return items
+
+
+async def _one(ground: Ground, sizes: Sizes, name: str, progress: Progress) -> list[Sample]:
+    if name == deadlines.PRECISION:
+        return await deadlines.precision(ground, sizes, progress.say)
+    if name not in (arm.FIGURE, latency.FIGURE):
+        return await deadlines.burst(ground, int(name.partition("-")[2]), progress.say)
+    measure = arm.measure if name == arm.FIGURE else latency.measure
+    with ground.bed() as bed:
+        return await measure(bed, sizes, progress.say)
+
+
+def _tell(items: Sequence[Item], machine: dict[str, object], language: str, *, as_json: bool) -> None:
+    documents = [item.document() for item in items]
+    if as_json:
+        text = json.dumps({"items": documents, "machine": machine}, ensure_ascii=False, indent=2) + "\n"
+        sys.stdout.write(text)
+    elif not sys.stdout.isatty():
+        sys.stdout.writelines(json.dumps(document, ensure_ascii=False) + "\n" for document in documents)
+    sys.stdout.flush()
+    show_table(items, machine, language)

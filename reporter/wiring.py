@@ -132,7 +132,7 @@ class Service:
         self._stack.push_async_callback(self._settle)
         address = None
         if "desk" in settings.roles:
-            address = await self._open_desk(database, gate, health)
+            address = await self._open_desk(database, gate, health, catalog)
         try:
             async with asyncio.timeout(BROKER_WAIT_S):
                 await (intake.is_serving if is_engine else connected).wait()
@@ -140,7 +140,7 @@ class Service:
             log.warning("the broker at %s is not reachable yet; the service works without it", url)
         self.ready = {"ready": True, "http": address, "nats": url, "database": database.kind}
 
-    async def _open_desk(self, database: Database, gate: Gate, health: Health) -> str:
+    async def _open_desk(self, database: Database, gate: Gate, health: Health, catalog: Catalog) -> str:
         from reporter.desk.app import create_app  # noqa: PLC0415 - an engine alone does without
         from reporter.desk.server import Server  # noqa: PLC0415
         from reporter.desk.services import Services  # noqa: PLC0415
@@ -152,6 +152,7 @@ class Service:
             health=health.checks,
             zone=self.settings.zone,
             language=self.settings.language,
+            schedules=catalog.schedules.keys(),
         )
         server = Server(create_app(services))
         address = await server.start(self.settings.http_host, self.settings.http_port)

@@ -91,6 +91,7 @@ async def arm_rate(client: Client, plain: Plain, events: int) -> float:
     first, started = await loop.take(BATCH), time.perf_counter()
     while loop.taken < events and await loop.take(BATCH):
         pass
+    await client.flush()
     return (loop.taken - first) / (time.perf_counter() - started)
 
 

@@ -71,6 +71,8 @@ def standing(clock: Document, now: datetime, language: str = "zh") -> Standing:
         return Standing("✔", word + missing, span, "yellow" if verdict is Verdict.LATE else "green")
     if state is ClockState.BREACHED or now > due:
         word = word if verdict else label(ClockState.BREACHED, language)
+        if verdict is Verdict.MISSING:
+            return Standing("■", word, "", "bold red")
         gone = countdown(now - due)
         return Standing("■", word, f"已过 {gone}" if zh else f"{gone} ago", "bold red")
     left = countdown(due - now)
@@ -173,7 +175,7 @@ def render_notices(
 
 
 def notice_subject(notice: Document, titles: Mapping[str, str]) -> str:
-    """Which obligation's step a notice is of: `初报 -PT10M`; empty for a notice of the incident as a whole."""
+    """Which obligation's step a notice is of: `初报 -PT10M`; empty if of the incident as a whole."""
     obligation = notice["obligation"] or ""
     return f"{titles.get(obligation, obligation)} {notice['step'] or ''}".strip()
 

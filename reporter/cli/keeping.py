@@ -136,12 +136,8 @@ def register(app: typer.Typer) -> None:
             for outcome in outcomes
         ]
         rows = [
-            (
-                item["outcome"],
-                item["incident"],
-                "; ".join(f"{e['path']}: {e['message']}" for e in item["errors"]),
-            )
-            for item in items
+            (each.kind.value, each.incident, "; ".join(f"{e.path}: {e.message}" for e in each.errors))
+            for each in outcomes
         ]
         headings = call.say("结果 事件 原因", "outcome incident reasons").split()
         call.answer({"items": items}, lambda: table(headings, rows))

@@ -1,10 +1,10 @@
 """What people see of an incident, an audit and a list: tables of the API's documents."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from reporter.cli.board import local, marked_title, obligation_titles, render_notices, standing
+from reporter.cli.board import countdown, local, marked_title, obligation_titles, render_notices, standing
 from reporter.cli.verb import Document
 from reporter.core.terms import Category, Form, Grade, IncidentState, label
 from reporter.settings import Settings
@@ -106,7 +106,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], title: str 
 AUDIT_COLUMNS = (
     ("unit", "单位"), ("obligation", "义务"), ("due", "到期"), ("on_time", "按时"), ("late", "迟报"),
     ("missing", "未报"), ("overdue", "超时未报"), ("undetermined", "待定"), ("incomplete", "要素不全"),
-    ("withdrawn", "已撤回"), ("late_median_s", "迟报中位(秒)"), ("late_max_s", "迟报最长(秒)"),
+    ("withdrawn", "已撤回"), ("late_median_s", "迟报中位"), ("late_max_s", "迟报最长"),
 )  # fmt: skip
 
 
@@ -115,7 +115,14 @@ def render_audit(audit: Document, settings: Settings) -> "Table":
     zh = settings.language == "zh"
     as_of = local(audit["as_of"], settings.zone, "%Y-%m-%d %H:%M:%S")
     return table(
-        [chinese if zh else name.replace("_", " ") for name, chinese in AUDIT_COLUMNS],
-        ([row.get(name) for name, _ in AUDIT_COLUMNS] for row in audit["rows"]),
+        [chinese if zh else name.removesuffix("_s").replace("_", " ") for name, chinese in AUDIT_COLUMNS],
+        ([_audited(name, row.get(name)) for name, _ in AUDIT_COLUMNS] for row in audit["rows"]),
         f"{audit['month']} 考核（截至 {as_of}）" if zh else f"{audit['month']} audit as of {as_of}",
     )
+
+
+def _audited(name: str, value: object) -> object:
+    """A cell of the audit; spans, given in seconds, as `6:02`."""
+    if name.endswith("_s") and isinstance(value, int | float):
+        return countdown(timedelta(seconds=value))
+    return value

@@ -7,7 +7,6 @@ the first thing that looks odd, and a thorough one, which alone says what is wro
 """
 
 import json
-import math
 import re
 from typing import NoReturn
 
@@ -102,7 +101,7 @@ def _integer(digits: str) -> int:
 
 def _finite(digits: str) -> float:
     number = float(digits)
-    if math.isinf(number):
+    if abs(number) > INTEGER_MAX:  # a whole number then, written out as one in canonical form: the same bound
         raise ValueError
     return number
 

@@ -113,7 +113,7 @@ def derive(edition: Edition, opened: Entry, others: Sequence[Entry]) -> View:
         if entry.kind is CommandKind.AMENDED:
             corrected, problems = reading.incident_facts(entry.data)
             anomalies += [field_invalid(problem.path) for problem in problems]
-            if facts.get("mode", Mode.ACTUAL) == Mode.ACTUAL:
+            if corrected.get("mode") != Mode.ACTUAL:
                 corrected.pop("mode", None)
             if "occurred" in corrected:
                 occurrences.append((corrected.pop("occurred"), entry.received_at))
@@ -256,18 +256,18 @@ def _start(obligation: Obligation, anchors: Mapping[str, datetime]) -> datetime:
 
 def _meet(clock: ClockView, edition: Edition, view: View, filed: Sequence[_Filed]) -> None:
     """Finds the earliest report that meets the clock, and what its reports leave undeclared."""
-    declared: set[str] = set()
+    said: dict[str, object] = {}
     for item in filed:
         if not _qualifies(item, clock.obligation, edition):
             continue
-        if clock.missing_at and item.entry.received_at > clock.missing_at:
-            if clock.met_at is None:
-                view.anomalies.append(Anomaly.REPORT_AFTER_CLOSE)
-            continue
         if clock.met_at is None:
+            if clock.missing_at and item.entry.received_at > clock.missing_at:
+                view.anomalies.append(Anomaly.REPORT_AFTER_CLOSE)
+                continue
             clock.met_at, clock.met_by = item.entry.received_at, item.entry.report
         if clock.obligation.id in item.covers:
-            declared |= {name for name, said in item.report.elements.items() if reading.is_declared(said)}
+            said.update(item.report.elements)
+    declared = {name for name, element in said.items() if reading.is_declared(element)}
     if clock.met_at and clock.obligation.elements:
         clock.undeclared = [element.id for element in clock.obligation.elements if element.id not in declared]
         clock.complete = not clock.undeclared
@@ -284,7 +284,7 @@ def _note_oddities(
     """Adds the anomalies that look at a deadline that had passed when something was done about it."""
 
     def is_breached(due: datetime, clock: ClockView, at: datetime) -> bool:
-        return due < at and not (clock.met_at and clock.met_at <= due)
+        return not clock.obligation.soft and due < at and not (clock.met_at and clock.met_at <= due)
 
     if withdrawn_at:
         if any(is_breached(clock.due_at, clock, withdrawn_at) for clock in view.clocks):

@@ -73,7 +73,7 @@ def rearmed(
 ) -> Ladder:
     """The ladder after a command received at `known_at` moved the due time or brought the clock back.
 
-    Steps past by then fire again only if they include a later one than any that has fired (with `anew`, as if none
+    Steps past by then fire only if they include a later one than any that has fired (with `anew`, as if none
     had: an exercise became actual); steps still to come all fire for the new due time. Repetitions under way keep
     their count and move with the due time.
     """
@@ -99,15 +99,7 @@ def fire(ladder: Ladder, steps: Sequence[Step], now: datetime, judged_through: d
 
     After downtime each missed step fires once; missed repetitions become one and the grid goes on.
     """
-    for repetition in ladder.repetitions:
-        step = steps[repetition.step]
-        if repetition.next_at is None or repetition.next_at > judged_through or not step.every:
-            continue
-        missed = (judged_through - repetition.next_at) // step.every
-        repetition.count = min(repetition.count + 1 + missed, step.at_most)
-        at = repetition.next_at + missed * step.every
-        repetition.next_at = at + step.every if repetition.count < step.at_most else None
-        yield Firing(step, (step,), repetition.count, at, NoticeReason.ESCALATION)
+    yield from _fire_repetitions(ladder, steps, now, judged_through)
     past = _past(steps, ladder.due_at, ladder.known_at)
     if ladder.position < past:
         newest = steps[past - 1]
@@ -115,27 +107,49 @@ def fire(ladder: Ladder, steps: Sequence[Step], now: datetime, judged_through: d
         if ladder.due_at + newest.offset > limit:
             return
         group = tuple(steps[ladder.position : past])
-        for index in range(ladder.position, past):
-            every = steps[index].every
-            if every:
-                ladder.repetitions.append(Repetition(index, 1, ladder.known_at + every))
+        counts = [
+            _begin(ladder, steps, index, ladder.known_at, now if steps[index].offset < ZERO else judged_through)
+            for index in range(ladder.position, past)
+        ]
         ladder.position, ladder.top = past, max(ladder.top, past - 1)
-        yield Firing(newest, group, 1, ladder.known_at, ladder.cause or _reason(newest))
+        at = ladder.known_at + (counts[-1] - 1) * (newest.every or ZERO)
+        yield Firing(newest, group, counts[-1], at, ladder.cause or _reason(newest))
     while ladder.position < len(steps):
         step = steps[ladder.position]
         at = ladder.due_at + step.offset
         limit = now if step.offset < ZERO else judged_through
         if at > limit:
             return
-        repeat = 1
-        if step.every:
-            repeat = min(1 + (limit - at) // step.every, step.at_most)
-            next_at = at + repeat * step.every if repeat < step.at_most else None
-            ladder.repetitions.append(Repetition(ladder.position, repeat, next_at))
-            at += (repeat - 1) * step.every
+        count = _begin(ladder, steps, ladder.position, at, limit)
         ladder.top = max(ladder.top, ladder.position)
         ladder.position += 1
-        yield Firing(step, (step,), repeat, at, _reason(step))
+        yield Firing(step, (step,), count, at + (count - 1) * (step.every or ZERO), _reason(step))
+
+
+def _fire_repetitions(
+    ladder: Ladder, steps: Sequence[Step], now: datetime, judged_through: datetime
+) -> Iterator[Firing]:
+    for repetition in ladder.repetitions:
+        step = steps[repetition.step]
+        limit = now if step.offset < ZERO else judged_through
+        if repetition.next_at is None or repetition.next_at > limit or not step.every:
+            continue
+        missed = min((limit - repetition.next_at) // step.every, step.at_most - repetition.count - 1)
+        repetition.count += 1 + missed
+        at = repetition.next_at + missed * step.every
+        repetition.next_at = at + step.every if repetition.count < step.at_most else None
+        yield Firing(step, (step,), repetition.count, at, _reason(step))
+
+
+def _begin(ladder: Ladder, steps: Sequence[Step], index: int, at: datetime, limit: datetime) -> int:
+    """Starts the repetition of a step that fires first, its grid at `at`; returns the number that it has reached."""
+    step = steps[index]
+    if not step.every:
+        return 1
+    count = max(1, min(1 + (limit - at) // step.every, step.at_most))
+    next_at = at + count * step.every if count < step.at_most else None
+    ladder.repetitions.append(Repetition(index, count, next_at))
+    return count
 
 
 def acknowledge(ladder: Ladder, steps: Sequence[Step], offset: timedelta) -> None:
@@ -147,17 +161,17 @@ def acknowledge(ladder: Ladder, steps: Sequence[Step], offset: timedelta) -> Non
 
 def next_instants(ladder: Ladder, steps: Sequence[Step]) -> tuple[datetime | None, datetime | None]:
     """When to look again: the next reminder, and the next instant that needs the broker's word."""
-    judge_at = min((r.next_at for r in ladder.repetitions if r.next_at is not None), default=None)
-    if ladder.position >= len(steps):
-        return None, judge_at
-    past = _past(steps, ladder.due_at, ladder.known_at)
-    step = steps[max(ladder.position, past - 1)]
-    at = ladder.due_at + step.offset
-    if step.offset < ZERO:
-        breach = next((s for s in steps if s.offset >= ZERO), None)
-        later = ladder.due_at + breach.offset if breach else None
-        return at, min(filter(None, (judge_at, later)), default=None)
-    return None, at if judge_at is None else min(judge_at, at)
+    looks: tuple[list[datetime], list[datetime]] = ([], [])
+    for repetition in ladder.repetitions:
+        if repetition.next_at is not None:
+            looks[steps[repetition.step].offset >= ZERO].append(repetition.next_at)
+    if ladder.position < len(steps):
+        past = _past(steps, ladder.due_at, ladder.known_at)
+        index = max(ladder.position, past - 1)
+        looks[steps[index].offset >= ZERO].append(ladder.due_at + steps[index].offset)
+        if steps[index].offset < ZERO:
+            looks[True].extend(ladder.due_at + step.offset for step in steps[index:] if step.offset >= ZERO)
+    return min(looks[False], default=None), min(looks[True], default=None)
 
 
 def _past(steps: Sequence[Step], due_at: datetime, known_at: datetime) -> int:

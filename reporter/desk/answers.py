@@ -118,7 +118,7 @@ def set_aside_json(row: SetAsideRow) -> Json:
         "incident": row.target,
         "headers_base64": base64.b64encode(row.headers).decode(),
         "body_base64": base64.b64encode(row.head).decode(),
-        "size_bytes": row.size_bytes,
+        "size": row.size_bytes,
         "sha256": row.sha256,
     }
 

@@ -5,7 +5,7 @@ from reporter.core.terms import CommandKind, FactKind
 from reporter.desk.schemas import (
     COMMAND_SCHEMAS,
     COUNT,
-    FLAG,
+    ERRORS,
     HASH,
     INSTANT,
     SCHEMAS,
@@ -59,7 +59,7 @@ _OUTCOME = record(
         "outcome": {"type": "string", "enum": ["accepted", "duplicate", "held", "rejected"]},
         "incident": maybe(UUID),
         "anomalies": TEXTS,
-        "errors": {"type": "array", "items": record({"path": TEXT, "message": TEXT})},
+        "errors": ERRORS,
     },
     description="What became of a message, said after the commit and at most once.",
 )
@@ -68,10 +68,11 @@ _REJECTED = sent(
         "subject": TEXT,
         "stream_seq": maybe(COUNT),
         "received_at": INSTANT,
-        "errors": {"type": "array", "items": record({"path": TEXT, "message": TEXT})},
-        "size_bytes": COUNT,
+        "reasons": ERRORS,
+        "size": COUNT,
         "sha256": HASH,
-        "body_base64": TEXT,
+        "head_base64": TEXT,
+        "headers_base64": TEXT,
     },
     description="A message nobody could understand: it is kept byte for byte; here are its first 4096 bytes.",
 )
@@ -134,7 +135,7 @@ def document() -> Schema:
         "name": "Heartbeat",
         "title": "The service is alive",
         "contentType": "application/json",
-        "payload": sent({"at": INSTANT, "ok": FLAG}),
+        "payload": sent({"at": INSTANT, "replica": TEXT, "count": COUNT}),
     }
     channels["heartbeat"] = _channel("reporter.heartbeat", ["Heartbeat"], "Core NATS, in no stream.")
     operations["beat"] = _operation("send", "heartbeat", ["Heartbeat"])
@@ -151,6 +152,7 @@ def document() -> Schema:
         "servers": {
             "broker": {
                 "host": "{host}:{port}",
+                "pathname": "",
                 "protocol": "nats",
                 "variables": {
                     "host": {"default": "127.0.0.1", "description": "The broker's host."},

@@ -78,6 +78,7 @@ def sent(members: Schema, required: Iterable[str] = (), description: str = "") -
     return made
 
 
+ERRORS: Schema = {"type": "array", "items": record({"path": TEXT, "message": TEXT})}
 _PLACE = sent(
     {
         "text": TEXT,
@@ -222,7 +223,6 @@ _LINE = record(
     },
     description="`hash` is the SHA-256 of the RFC 8785 canonical JSON of the line without `hash`.",
 )
-_ERRORS: Schema = {"type": "array", "items": record({"path": TEXT, "message": TEXT})}
 _COLUMNS = ("due", "on_time", "late", "missing", "overdue", "undetermined", "incomplete", "withdrawn")
 
 SCHEMAS: dict[str, Schema] = {
@@ -270,11 +270,11 @@ SCHEMAS: dict[str, Schema] = {
                 "received_at": INSTANT,
                 "recorded_at": INSTANT,
                 "noticed_at": maybe(INSTANT),
-                "errors": _ERRORS,
+                "reasons": ERRORS,
                 "incident": maybe(UUID),
                 "headers_base64": TEXT,
                 "body_base64": {**TEXT, "description": "The first 4096 bytes."},
-                "size_bytes": COUNT,
+                "size": COUNT,
                 "sha256": HASH,
             }
         )
@@ -318,7 +318,7 @@ SCHEMAS: dict[str, Schema] = {
             },
         }
     ),
-    "Health": record({"status": TEXT, "checks": {"type": "object"}}, "checks"),
+    "Health": record({"status": TEXT, "now": INSTANT, "checks": {"type": "object"}}, "now", "checks"),
     "Problem": record(
         {
             "type": {"type": "string", "format": "uri"},
@@ -326,7 +326,7 @@ SCHEMAS: dict[str, Schema] = {
             "status": {"type": "integer"},
             "detail": TEXT,
             "code": TEXT,
-            "errors": _ERRORS,
+            "errors": ERRORS,
         },
         description="RFC 9457. Programs look at `code`.",
     ),

@@ -1,6 +1,6 @@
 """What the desk is handed: wiring fills it, tests fill it with the same real things."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,7 @@ class Gate(Protocol):
 class Services:
     """Everything `create_app` needs.
 
+    `schedules` are the ids an opening may name; without any, whatever it names is left to the gate.
     `health` answers the checks by name; `database` must be among them, and is false also where its schema
     does not match. `zone` is the one people read times in; `language` (`zh`, `en`) that of pages by default.
     """
@@ -35,6 +36,7 @@ class Services:
     gate: Gate
     time: TimeSource
     health: Callable[[], Awaitable[Mapping[str, Check]]]
+    schedules: Collection[str] = ()
     zone: str = "Asia/Shanghai"
     language: str = "zh"
 

@@ -293,8 +293,8 @@ class Batch:
                     return Problem("covers", f"未知的报送义务 / unknown: {', '.join(unknown)[:200]}; valid: {listing}")
             case CommandKind.AMENDED:
                 mode = reading.incident_facts(command.data)[0].get("mode")
-                if mode is not None and work.tracked.mode is Mode.ACTUAL and mode != Mode.ACTUAL:
-                    return Problem("mode", "实战事件不能改为演练或测试 / an actual incident cannot become a drill or a test")
+                if mode is not None and mode not in (Mode.ACTUAL, work.tracked.mode):
+                    return Problem("mode", "只能由演练或测试改为实战 / the mode may only become actual")
             case CommandKind.WITHDRAWN:
                 return self._refused_duplicate(command, work)
             case _:

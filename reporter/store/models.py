@@ -50,7 +50,7 @@ class Incident(Base):
     code_day: Mapped[str] = mapped_column(String(10))
     unit: Mapped[str]
     opened_from: Mapped[str]
-    state: Mapped[str]
+    state: Mapped[str] = mapped_column()
     mode: Mapped[str]
     title: Mapped[str]
     category: Mapped[str | None]
@@ -76,6 +76,13 @@ class Incident(Base):
         UniqueConstraint("code_day", "code"),
         Index("ix_incidents_newest", "occurred_earliest_at", "id"),
         Index("ix_incidents_month", "month"),
+        Index(
+            "ix_incidents_open",
+            "occurred_earliest_at",
+            "id",
+            sqlite_where=state == "open",
+            postgresql_where=state == "open",
+        ),
         Index("ix_incidents_survivor", "survivor", sqlite_where=survivor.is_not(None), postgresql_where=survivor.is_not(None)),
     )
 

@@ -129,7 +129,7 @@ class IncidentFilter:
 
     `scope` is what the reader may see at all; `units` filters by owning unit. `since` is inclusive, `until`
     exclusive, both on the occurrence's earliest end. `verdict` may be `OVERDUE`. `after` is the place in the
-    order (earliest occurrence, id) of the last row already seen.
+    order (earliest occurrence, id) of the last row already seen. `text` is part of title or place, or a code.
     """
 
     scope: Scope = None
@@ -240,7 +240,8 @@ def _filtered(wanted: IncidentFilter, dialect: str) -> Select[Any]:
     if wanted.text is not None:
         # `icontains` ignores case and escapes the wildcards that the reader typed.
         texts = (Incident.title, _place_text(dialect))
-        conditions.append(or_(*(text.icontains(wanted.text, autoescape=True) for text in texts)))
+        sought = [text.icontains(wanted.text, autoescape=True) for text in texts]
+        conditions.append(or_(Incident.code == wanted.text.upper(), *sought))
     if wanted.after is not None:
         at, last_id = wanted.after
         # Said so that the index serves the first half: the second alone would be a scan.

@@ -87,33 +87,68 @@ def run(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Re
 def a_clock(**changes: Any) -> dict[str, Any]:
     """A running initial clock, from 06:00 to 06:20 UTC."""
     clock: dict[str, Any] = {
-        "obligation": "initial", "starts_at": "2026-11-23T06:00:00.000000Z", "due_at": "2026-11-23T06:20:00.000000Z",
-        "due_latest_at": None, "state": "running", "met_at": None, "met_by": None, "verdict": None, "late_by_s": None,
-        "complete": None, "undeclared": [], "aware_due_at": None, "aware_verdict": None,
-    }  # fmt: skip
+        "obligation": "initial",
+        "starts_at": "2026-11-23T06:00:00.000000Z",
+        "due_at": "2026-11-23T06:20:00.000000Z",
+        "due_latest_at": None,
+        "state": "running",
+        "met_at": None,
+        "met_by": None,
+        "verdict": None,
+        "late_by_s": None,
+        "complete": None,
+        "undeclared": [],
+        "aware_due_at": None,
+        "aware_verdict": None,
+    }
     return clock | changes
 
 
 def an_incident(**changes: Any) -> dict[str, Any]:
     """An open incident as the API shows it."""
     incident: dict[str, Any] = {
-        "id": ID, "code": "1123-7KQF", "title": "化工园区爆燃", "unit": "yi-xian", "mode": "actual", "state": "open",
-        "category": "accident", "grade": "II", "aware_at": None, "received_at": "2026-11-23T06:01:00.000000Z",
+        "id": ID,
+        "code": "1123-7KQF",
+        "title": "化工园区爆燃",
+        "unit": "yi-xian",
+        "mode": "actual",
+        "state": "open",
+        "category": "accident",
+        "grade": "II",
+        "aware_at": None,
+        "received_at": "2026-11-23T06:01:00.000000Z",
         "occurred": {
-            "earliest": "2026-11-23T06:00:00.000000Z", "latest": "2026-11-23T06:00:00.000000Z", "provisional": False,
+            "earliest": "2026-11-23T06:00:00.000000Z",
+            "latest": "2026-11-23T06:00:00.000000Z",
+            "provisional": False,
         },
-        "recorded_at": "2026-11-23T06:01:00.004000Z", "schedule": "cn-zaozhuang-hitech-2021-9",
-        "edition": "2021-02-05", "anomalies": [], "version": 1, "clocks": [a_clock()], "notices": [], "reports": [],
-    }  # fmt: skip
+        "recorded_at": "2026-11-23T06:01:00.004000Z",
+        "schedule": "cn-zaozhuang-hitech-2021-9",
+        "edition": "2021-02-05",
+        "anomalies": [],
+        "version": 1,
+        "clocks": [a_clock()],
+        "notices": [],
+        "reports": [],
+    }
     return incident | changes
 
 
 def a_notice(**changes: Any) -> dict[str, Any]:
     """A reminder to a duty officer."""
     notice: dict[str, Any] = {
-        "id": "n1", "obligation": "initial", "step": "-PT10M", "repeat": 1, "reason": "reminder",
-        "to": "unit.duty_officer", "person": "周三", "channel": "desk", "state": "queued",
-        "due_at": "2026-11-23T06:20:00.000000Z", "recorded_at": "2026-11-23T06:10:00.000000Z", "attempts": 0,
+        "id": "n1",
+        "obligation": "initial",
+        "step": "-PT10M",
+        "repeat": 1,
+        "reason": "reminder",
+        "to": "unit.duty_officer",
+        "person": "周三",
+        "channel": "desk",
+        "state": "queued",
+        "due_at": "2026-11-23T06:20:00.000000Z",
+        "recorded_at": "2026-11-23T06:10:00.000000Z",
+        "attempts": 0,
         "note": None,
-    }  # fmt: skip
+    }
     return notice | changes

@@ -1,11 +1,12 @@
 """A database with ledgers in it, written with the product's own hand and without its engine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import insert, text
+from sqlalchemy import insert, select, text
 
+from reporter.catalog import edition_document
 from reporter.core.instants import parse, rfc3339
 from reporter.core.ledger import GENESIS, write_line
 from reporter.core.ledger import Line as Written
@@ -29,7 +30,7 @@ async def fresh_database(folder: Path) -> Database:
     return database
 
 
-def chain(incident: str, facts: list[tuple[FactKind, Body]], at: datetime = AT) -> list[Written]:
+def chain(incident: str, facts: Sequence[tuple[FactKind, Body]], at: datetime = AT) -> list[Written]:
     """The ledger lines of these facts."""
     lines: list[Written] = []
     for version, (kind, body) in enumerate(facts, start=1):
@@ -42,13 +43,39 @@ async def keep(database: Database, lines: list[Written], edition: Edition, **cha
     """Stores an incident of the default schedule with these lines; `changes` are columns of the incident."""
     last = lines[-1]
     row: dict[str, object] = {
-        "id": last.incident, "code": "1123-7KQF", "code_day": "2026-11-23", "unit": "yi-xian",
-        "opened_from": "yi-xian", "state": "open", "mode": "actual", "title": "化工园区爆燃", "sensitive": False,
-        "occurred_earliest_at": AT, "occurred_latest_at": AT, "is_provisional": False, "received_at": AT,
-        "recorded_at": AT, "schedule": edition.schedule_id, "edition": edition.id, "edition_digest": edition.digest,
-        "month": "2026-11", "anomalies": [], "facts": {}, "version": last.version, "head": last.hash,
-    }  # fmt: skip
+        "id": last.incident,
+        "code": "1123-7KQF",
+        "code_day": "2026-11-23",
+        "unit": "yi-xian",
+        "opened_from": "yi-xian",
+        "state": "open",
+        "mode": "actual",
+        "title": "化工园区爆燃",
+        "sensitive": False,
+        "occurred_earliest_at": AT,
+        "occurred_latest_at": AT,
+        "is_provisional": False,
+        "received_at": AT,
+        "recorded_at": AT,
+        "schedule": edition.schedule_id,
+        "edition": edition.id,
+        "edition_digest": edition.digest,
+        "month": "2026-11",
+        "anomalies": [],
+        "facts": {},
+        "version": last.version,
+        "head": last.hash,
+    }
     async with database.transaction() as connection:
+        kept = select(m.Edition.digest).where(m.Edition.digest == edition.digest)
+        if (await connection.execute(kept)).first() is None:
+            document = {
+                "digest": edition.digest,
+                "schedule": edition.schedule_id,
+                "edition": edition.id,
+                "document": edition_document(edition),
+            }
+            await connection.execute(insert(m.Edition).values(document))
         await connection.execute(insert(m.Incident).values(row | changes))
         columns = [
             {"incident_id": x.incident, "version": x.version, "kind": x.kind, "text": x.text, "hash": x.hash}
@@ -60,7 +87,14 @@ async def keep(database: Database, lines: list[Written], edition: Edition, **cha
 def reported(report: str, covers: list[str], form: str, at: datetime) -> tuple[FactKind, Body]:
     """The fact of a report."""
     body = {
-        "report": report, "covers": covers, "form": form, "received_at": rfc3339(at), "unit": "yi-xian",
-        "source": "urn:a", "id": report, "data": {}, "anomalies": [],
-    }  # fmt: skip
+        "report": report,
+        "covers": covers,
+        "form": form,
+        "received_at": rfc3339(at),
+        "unit": "yi-xian",
+        "source": "urn:a",
+        "id": report,
+        "data": {},
+        "anomalies": [],
+    }
     return FactKind.REPORTED, body

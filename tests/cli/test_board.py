@@ -31,7 +31,7 @@ def drawn(what: RenderableType, width: int = 100) -> str:
         (20, {}, "▲ 将到期 剩 00:00"),
         (25, {"state": "breached"}, "■ 超时 已过 05:00"),
         (25, {}, "■ 超时 已过 05:00"),  # the engine has not judged yet, the eye has
-        (90, {"state": "breached", "verdict": "missing"}, "■ 未报 已过 1:10:00"),
+        (90, {"state": "breached", "verdict": "missing"}, "■ 未报"),
         (30, {"state": "met", "verdict": "on_time", "met_at": "2026-11-23T06:12:00Z"}, "✔ 按时 早 08:00"),
         (30, {"state": "met", "verdict": "late", "met_at": "2026-11-23T06:26:00Z"}, "✔ 迟报 晚 06:00"),
         (

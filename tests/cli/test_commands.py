@@ -18,19 +18,47 @@ def test_log_sends_every_field_and_prints_the_answer(run: Run, scripted: Scripte
     scripted.answers["POST /api/v1/incidents"] = (201, an_incident())
 
     done = run(
-        "log", "爆燃", "--unit", "yi-xian", "--occurred", "2026-11-23T14:00:00+08:00", "--grade", "II",
-        "--category", "accident", "--sensitive", "--mode", "exercise", "--place", "3号库", "--lat", "34.8",
-        "--dead", "3", "--summary", "…", "--key", "k1", "--json",
-    )  # fmt: skip
+        "log",
+        "爆燃",
+        "--unit",
+        "yi-xian",
+        "--occurred",
+        "2026-11-23T14:00:00+08:00",
+        "--grade",
+        "II",
+        "--category",
+        "accident",
+        "--sensitive",
+        "--mode",
+        "exercise",
+        "--place",
+        "3号库",
+        "--lat",
+        "34.8",
+        "--dead",
+        "3",
+        "--summary",
+        "…",
+        "--key",
+        "k1",
+        "--json",
+    )
 
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout) == an_incident()
     sent = scripted.heard[0]
     assert sent["body"] == {
-        "title": "爆燃", "unit": "yi-xian", "occurred": "2026-11-23T14:00:00+08:00", "grade": "II",
-        "category": "accident", "sensitive": True, "mode": "exercise", "place": {"text": "3号库", "lat": 34.8},
-        "casualties": {"dead": 3}, "summary": "…",
-    }  # fmt: skip
+        "title": "爆燃",
+        "unit": "yi-xian",
+        "occurred": "2026-11-23T14:00:00+08:00",
+        "grade": "II",
+        "category": "accident",
+        "sensitive": True,
+        "mode": "exercise",
+        "place": {"text": "3号库", "lat": 34.8},
+        "casualties": {"dead": 3},
+        "summary": "…",
+    }
     assert sent["headers"]["Idempotency-Key"] == "k1"
     assert sent["headers"]["Authorization"] == "Bearer rpt_secret"
 
@@ -59,10 +87,24 @@ def test_file_reads_elements_and_obligations(run: Run, scripted: Scripted) -> No
     scripted.answers[f"{POSTED}/reports"] = (200, an_incident())
 
     done = run(
-        "file", ID, "--covers", "initial, verified", "--form", "written", "--text", "-", "--author", "王五",
-        "--element", "cause=违章=动火", "--element", "opinion=none", "--element", "background=pending:正在核实",
+        "file",
+        ID,
+        "--covers",
+        "initial, verified",
+        "--form",
+        "written",
+        "--text",
+        "-",
+        "--author",
+        "王五",
+        "--element",
+        "cause=违章=动火",
+        "--element",
+        "opinion=none",
+        "--element",
+        "background=pending:正在核实",
         stdin="正文",
-    )  # fmt: skip
+    )
 
     assert done.exit_code == 0, done.stderr
     assert scripted.heard[0]["body"] == {
@@ -119,9 +161,14 @@ def test_an_unknown_code_is_said(run: Run, scripted: Scripted) -> None:
 
 def test_a_refusal_names_every_path(run: Run, scripted: Scripted) -> None:
     problem = {
-        "title": "Unprocessable", "status": 422, "detail": "2 fields",
-        "errors": [{"path": "occurred", "message": "no offset"}, {"path": "grade", "message": "one of I, II"}],
-    }  # fmt: skip
+        "title": "Unprocessable",
+        "status": 422,
+        "detail": "2 fields",
+        "errors": [
+            {"path": "occurred", "message": "no offset"},
+            {"path": "grade", "message": "one of I, II"},
+        ],
+    }
     scripted.answers["POST /api/v1/incidents"] = (422, problem)
 
     done = run("log", "爆燃", "--unit", "yi-xian", "--json")
@@ -185,9 +232,19 @@ def test_pages_are_followed_to_the_end(run: Run, scripted: Scripted) -> None:
 
 def test_the_audit_is_a_table_of_the_service_s_month(run: Run, scripted: Scripted) -> None:
     row = {
-        "unit": "yi-xian", "obligation": "initial", "due": 1, "on_time": 1, "late": 0, "missing": 0, "overdue": 0,
-        "undetermined": 0, "incomplete": 0, "withdrawn": 0, "late_median_s": None, "late_max_s": None,
-    }  # fmt: skip
+        "unit": "yi-xian",
+        "obligation": "initial",
+        "due": 1,
+        "on_time": 1,
+        "late": 0,
+        "missing": 0,
+        "overdue": 0,
+        "undetermined": 0,
+        "incomplete": 0,
+        "withdrawn": 0,
+        "late_median_s": 362.057,
+        "late_max_s": None,
+    }
     audit = {"month": "2026-11", "as_of": "2026-11-23T06:10:00.000000Z", "rows": [row], "cases": []}
     scripted.answers["GET /api/v1/audit"] = (200, audit)
 
@@ -195,19 +252,31 @@ def test_the_audit_is_a_table_of_the_service_s_month(run: Run, scripted: Scripte
 
     assert "yi-xian" in done.stdout
     assert "按时" in done.stdout
+    assert "06:02" in done.stdout
     assert "/api/v1/audit?month=2026-11&unit=yi-xian" in [each["path"] for each in scripted.heard]
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["fly"], ["log", "爆燃"], ["log", "爆燃", "--unit", "a", "--grade", "V"], ["file", ID],
-        ["log", "爆燃", "--unit", "a", "--dead", "-1"], ["close", ID], ["amend", ID, "--reason", "无"],
-        ["audit", "--month", "11月"], ["bulletin", "2026-11", "--format", "pdf"], ["file", ID, "--form", "phone",
-        "--element", "cause"], ["demo", "--speed", "1"], ["serve", "--http", "nowhere"], ["token", "create"],
-        ["token", "create", "x", "--role", "king"], ["unit", "import", "no-such.csv"], ["board", "--url", "ftp://x"],
+        ["fly"],
+        ["log", "爆燃"],
+        ["log", "爆燃", "--unit", "a", "--grade", "V"],
+        ["file", ID],
+        ["log", "爆燃", "--unit", "a", "--dead", "-1"],
+        ["close", ID],
+        ["amend", ID, "--reason", "无"],
+        ["audit", "--month", "11月"],
+        ["bulletin", "2026-11", "--format", "pdf"],
+        ["file", ID, "--form", "phone", "--element", "cause"],
+        ["demo", "--speed", "1"],
+        ["serve", "--http", "nowhere"],
+        ["token", "create"],
+        ["token", "create", "x", "--role", "king"],
+        ["unit", "import", "no-such.csv"],
+        ["board", "--url", "ftp://x"],
     ],
-)  # fmt: skip
+)
 def test_wrong_usage_is_2_and_says_what(run: Run, arguments: list[str]) -> None:
     done = run(*arguments)
 

@@ -62,9 +62,14 @@ def test_somebody_is_on_duty_everywhere_and_no_phone_is_real() -> None:
 
 def a_view(**changes: Any) -> DemoView:
     plain: dict[str, Any] = {
-        "language": "zh", "is_live": False, "ready": None, "board": lambda *_, **__: "", "notices": lambda *_, **__: "",
-        "audit": str, "titles": {"initial": "初报"},
-    }  # fmt: skip
+        "language": "zh",
+        "is_live": False,
+        "ready": None,
+        "board": lambda *_, **__: "",
+        "notices": lambda *_, **__: "",
+        "audit": str,
+        "titles": {"initial": "初报"},
+    }
     return DemoView(**(plain | changes))
 
 

@@ -27,21 +27,50 @@ def minute(count: float) -> datetime:
 
 def a_clock(obligation: str, **changes: object) -> ClockRow:
     columns: dict[str, object] = {
-        "incident_id": ID, "obligation": obligation, "starts_at": AT, "due_at": minute(SPANS[obligation]),
-        "due_latest_at": None, "state": "running", "met_at": None, "met_by": None, "verdict": None,
-        "complete": None, "undeclared": None, "aware_due_at": None, "aware_verdict": None,
-    }  # fmt: skip
+        "incident_id": ID,
+        "obligation": obligation,
+        "starts_at": AT,
+        "due_at": minute(SPANS[obligation]),
+        "due_latest_at": None,
+        "state": "running",
+        "met_at": None,
+        "met_by": None,
+        "verdict": None,
+        "complete": None,
+        "undeclared": None,
+        "aware_due_at": None,
+        "aware_verdict": None,
+    }
     return ClockRow(**(columns | changes))  # type: ignore[arg-type]
 
 
 def a_record(*clocks: ClockRow, reports: tuple[ReportRow, ...] = (), **changes: object) -> IncidentRecord:
     columns: dict[str, object] = {
-        "id": ID, "code": "1123-7KQF", "unit": "yi-xian", "opened_from": "yi-xian", "state": "open", "mode": "actual",
-        "title": "爆燃", "category": None, "grade": None, "sensitive": False, "occurred_earliest_at": AT,
-        "occurred_latest_at": AT, "is_provisional": False, "aware_at": None, "received_at": AT, "recorded_at": AT,
-        "closed_at": None, "survivor": None, "schedule": "cn-zaozhuang-hitech-2021-9", "edition": "2021-02-05", "edition_digest": "",
-        "anomalies": [], "facts": {}, "version": 1,
-    }  # fmt: skip
+        "id": ID,
+        "code": "1123-7KQF",
+        "unit": "yi-xian",
+        "opened_from": "yi-xian",
+        "state": "open",
+        "mode": "actual",
+        "title": "爆燃",
+        "category": None,
+        "grade": None,
+        "sensitive": False,
+        "occurred_earliest_at": AT,
+        "occurred_latest_at": AT,
+        "is_provisional": False,
+        "aware_at": None,
+        "received_at": AT,
+        "recorded_at": AT,
+        "closed_at": None,
+        "survivor": None,
+        "schedule": "cn-zaozhuang-hitech-2021-9",
+        "edition": "2021-02-05",
+        "edition_digest": "",
+        "anomalies": [],
+        "facts": {},
+        "version": 1,
+    }
     return IncidentRecord(IncidentRow(**(columns | changes)), clocks, (), reports)  # type: ignore[arg-type]
 
 

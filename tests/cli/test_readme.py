@@ -1,4 +1,4 @@
-"""The README tells the truth: its tables are generated, its example runs, its words are those of the product."""
+"""The README tells the truth: its tables are generated, and its example computes what we compute."""
 
 import uuid
 

@@ -45,7 +45,13 @@ class World:
 
     def __post_init__(self) -> None:
         self.app = create_app(
-            Services(database=self.database, gate=self.gate, time=self.time, health=self._health)
+            Services(
+                database=self.database,
+                gate=self.gate,
+                time=self.time,
+                health=self._health,
+                schedules=["cn-zaozhuang-hitech-2021-9"],
+            )
         )
 
     async def _health(self) -> Mapping[str, Check]:

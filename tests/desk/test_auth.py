@@ -153,14 +153,16 @@ async def test_one_sees_and_acts_below_oneself(world: World) -> None:
 
 
 async def test_opening_for_a_unit_outside_is_refused(world: World) -> None:
-    client = await world.client("unit", "yi")
+    client, leaf = await world.client("unit", "yi"), await world.client("unit", "yi-town")
 
     above = await client.post("/api/v1/incidents", json={"title": "t", "occurred": OCCURRED, "unit": "city"})
     beside = await client.post("/api/v1/incidents", json={"title": "t", "occurred": OCCURRED, "unit": "jia"})
-    own = await client.post("/api/v1/incidents", json={"title": "t", "occurred": OCCURRED})
+    own = await leaf.post("/api/v1/incidents", json={"title": "t", "occurred": OCCURRED})
+    unsaid = await client.post("/api/v1/incidents", json={"title": "t", "occurred": OCCURRED})
 
     assert (above.status_code, beside.status_code) == (403, 403)
-    assert (own.status_code, own.json()["unit"]) == (201, "yi")
+    assert (own.status_code, own.json()["unit"]) == (201, "yi-town")
+    assert (unsaid.status_code, unsaid.json()["errors"][0]["path"]) == (422, "unit")
 
 
 async def test_what_was_rejected_is_the_roots_to_see(world: World) -> None:

@@ -94,6 +94,7 @@ async def test_every_unreadable_field_is_named(world: World) -> None:
         "place": {"lat": 91},
         "casualties": {"dead": -1},
         "unit": "nowhere",
+        "schedule": "cn-nowhere",
     }
 
     answer = await (await world.client()).post("/api/v1/incidents", json=sent)
@@ -108,16 +109,17 @@ async def test_every_unreadable_field_is_named(world: World) -> None:
         "place.lat",
         "casualties.dead",
         "unit",
+        "schedule",
     }
 
 
-async def test_an_opening_needs_a_title_and_no_more(world: World) -> None:
+async def test_an_opening_needs_a_title_and_a_unit_and_no_more(world: World) -> None:
     client = await world.client()
 
     refused = await client.post("/api/v1/incidents", content=b"")
-    opened = await client.post("/api/v1/incidents", json={"title": "不明险情"})
+    opened = await client.post("/api/v1/incidents", json={"title": "不明险情", "unit": "city"})
 
-    assert paths(refused) == ["title"]
+    assert paths(refused) == ["unit", "title"]
     assert opened.status_code == 201
     assert opened.json()["anomalies"] == ["occurrence_unknown"]
     assert opened.json()["unit"] == "city"

@@ -5,6 +5,7 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
+from faststream.specification.asyncapi.v3_0_0.schema import ApplicationSchema
 from openapi_spec_validator import validate
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
@@ -127,6 +128,7 @@ async def test_asyncapi_names_every_subject_and_all_it_refers_to(world: World) -
         assert operation["action"] in ("send", "receive")
         messages = resolved(asyncapi, operation["channel"]["$ref"])["messages"]
         assert {each["$ref"].rpartition("/")[2] for each in operation["messages"]} <= set(messages)
+    ApplicationSchema.model_validate(asyncapi)
     for schema in asyncapi["components"]["schemas"].values():
         jsonschema.Draft7Validator.check_schema(schema)
 
@@ -165,6 +167,7 @@ async def test_ready_tells_degraded_from_unusable(world: World) -> None:
         200,
         {
             "status": "degraded",
+            "now": "2026-11-23T06:05:00.000000Z",
             "checks": {
                 "database": {"ok": True},
                 "nats": {"ok": False, "since": "2026-11-23T06:00:00.000000Z"},

@@ -79,7 +79,9 @@ async def test_what_goes_wrong_inside_is_logged_and_not_told(
     monkeypatch.setattr(world.gate, "submit", fails)
 
     with caplog.at_level(logging.ERROR):
-        answer = await client.post("/api/v1/incidents", json={"title": "t", "occurred": OCCURRED})
+        answer = await client.post(
+            "/api/v1/incidents", json={"title": "t", "occurred": OCCURRED, "unit": "yi"}
+        )
 
     assert (answer.status_code, problem(answer)) == (status, code)
     assert "secret" not in answer.text

@@ -1,13 +1,19 @@
 """The pages, as a browser gets them."""
 
 import re
+from dataclasses import fields
 from html.parser import HTMLParser
 
 import httpx
+import jinja2.meta
 import pytest
+from jinja2.nodes import FromImport
 
-from reporter.desk.pages.board import INCIDENTS_MAX
+from reporter.desk.pages.board import INCIDENTS_MAX, BoardPage
+from reporter.desk.pages.sign_in import SignInPage
 from reporter.desk.session import COOKIE
+from reporter.render import _environment
+from reporter.resources import templates_dir
 from tests.desk.conftest import World
 
 VOID = {"meta", "link", "input", "br", "img", "hr"}
@@ -190,3 +196,20 @@ async def test_static_files_are_served_and_nothing_beside_them(world: World) -> 
 
 def test_the_board_is_bounded() -> None:
     assert INCIDENTS_MAX <= 500
+
+
+@pytest.mark.parametrize(("template", "context"), [("board", BoardPage), ("sign_in", SignInPage)])
+def test_a_page_uses_what_its_context_declares_and_no_more(
+    template: str, context: type[BoardPage] | type[SignInPage]
+) -> None:
+    environment = _environment(templates_dir())
+    used: set[str] = set()
+    macros: set[str] = set()
+    waiting = [f"pages/{template}.html"]
+    while waiting:
+        tree = environment.parse((templates_dir() / waiting.pop()).read_text(encoding="utf-8"))
+        used |= jinja2.meta.find_undeclared_variables(tree)
+        macros |= {str(name) for node in tree.find_all(FromImport) for name in node.names}
+        waiting += [each for each in jinja2.meta.find_referenced_templates(tree) if each]
+
+    assert used - macros - {"t", "language", "lang", "zone"} == {each.name for each in fields(context)}

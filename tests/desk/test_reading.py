@@ -83,7 +83,7 @@ async def test_an_unescaped_plus_in_an_instant_is_forgiven(world: World) -> None
 async def test_text_is_sought_in_title_and_place_without_wildcards(world: World) -> None:
     await world.open(title="Fire at 100% load", place={"text": "3号库"})
     await world.open(title="爆燃", place={"text": "乙县_Depot"})
-    await world.open(title="无地点")
+    code = (await world.open(title="无地点"))["code"]
 
     assert await listed(world, q="FIRE") == ["Fire at 100% load"]
     assert await listed(world, q="100%") == ["Fire at 100% load"]
@@ -91,6 +91,7 @@ async def test_text_is_sought_in_title_and_place_without_wildcards(world: World)
     assert await listed(world, q="号库") == ["Fire at 100% load"]
     assert await listed(world, q="%") == ["Fire at 100% load"]
     assert await listed(world, q="place") == []
+    assert await listed(world, q=code.lower()) == ["无地点"]
 
 
 async def test_pages_join_without_a_gap(world: World) -> None:
@@ -213,7 +214,7 @@ async def test_what_was_set_aside_is_listed_with_its_bytes(world: World) -> None
     held, rejected = answer["items"]
     assert (held["state"], rejected["state"]) == ("held", "rejected")
     assert base64.b64decode(held["body_base64"]) == b"x" * 4096
-    assert (held["size_bytes"], held["sha256"]) == (10_000, hashlib.sha256(bodies[1]).hexdigest())
+    assert (held["size"], held["sha256"]) == (10_000, hashlib.sha256(bodies[1]).hexdigest())
     assert base64.b64decode(rejected["body_base64"]) == bodies[0]
     assert base64.b64decode(rejected["headers_base64"]).startswith(b"NATS/1.0")
     assert (first["items"], second["items"], second["next"]) == ([held], [rejected], None)

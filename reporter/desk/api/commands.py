@@ -8,6 +8,7 @@
 """
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -20,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reporter.core import reading
 from reporter.core.canonical import canonical
 from reporter.core.command import Command, Outcome, OutcomeKind, Problem, identity
+from reporter.core.roster import ROOT
 from reporter.core.terms import CommandKind, IncidentState
 from reporter.desk import openapi
 from reporter.desk.answers import Json, incident_json
@@ -111,10 +113,11 @@ def router(desk: Desk) -> APIRouter:
         openapi_extra=openapi.secured(openapi.IDEMPOTENCY_KEY, body=COMMAND_SCHEMAS[CommandKind.OCCURRED][0]),
     )
     async def open_incident(request: Request) -> Response:
-        """Opens an incident; without `unit`, of the caller's own."""
+        """Opens an incident; `unit` may be left out by a caller who has one unit only."""
         call = await authorised(request, CommandKind.OCCURRED)
         data = await read_object(request)
         unit, errors = _unit(call.caller, data)
+        errors += _schedule_errors(desk.services.schedules, data)
         if errors := errors + reading.problems(CommandKind.OCCURRED, data):
             raise unfit(errors)
         if call.caller.scope is not None and unit not in call.caller.scope:
@@ -176,14 +179,26 @@ def _key(request: Request) -> str:
 
 
 def _unit(caller: Caller, data: dict[str, object]) -> tuple[str, list[Problem]]:
-    """The unit to open for, and what is wrong with it: unlike the bus, HTTP takes registered units only."""
+    """The unit to open for, and what is wrong with it: unlike the bus, HTTP takes registered units only.
+
+    It may be left out by those who have one unit only; for anybody else the superior would be a guess.
+    """
     code = data.get("unit")
     if code is None:
-        return caller.unit, []
+        is_only = caller.tree.subtree(caller.unit) <= {caller.unit, ROOT}
+        return caller.unit, [] if is_only else [Problem("unit", "必填 / required")]
     unit = caller.tree.resolve(code) if isinstance(code, str) else None
     if unit is None or not caller.tree.node(unit).is_active:
         return caller.unit, [Problem("unit", "不是已登记的单位 / not a registered unit")]
     return unit, []
+
+
+def _schedule_errors(known: Collection[str], data: dict[str, object]) -> list[Problem]:
+    named = data.get("schedule")
+    if not isinstance(named, str) or not known or named in known:
+        return []
+    listing = ", ".join(sorted(known))
+    return [Problem("schedule", f"没有这个时限表 / no such schedule; known: {listing}")]
 
 
 def _target_errors(data: dict[str, object], incident_id: str) -> list[Problem]:

@@ -1,0 +1,546 @@
+"""Decisions of one incident, step by step: what is written, who is told, what stands (contract section 3)."""
+
+import json
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reporter.core.incident import Entry
+from reporter.core.ledger import GENESIS
+from reporter.core.terms import ClockState, FactKind, Mode, Verdict
+from tests.unit.factories import (
+    ELEMENTS,
+    Story,
+    a_report,
+    an_entry,
+    an_incident,
+    at,
+    between,
+    elements,
+    text,
+)
+
+BREACHED, LIFTED, JUDGED = FactKind.BREACHED, FactKind.BREACH_LIFTED, FactKind.JUDGED
+
+
+def a_story(received: float = 1, *, unit: str = "east", **data: Any) -> Story:
+    return Story(an_incident(received, **data), unit)
+
+
+def verdicts(story: Story) -> list[str | None]:
+    return [clock.verdict for clock in story.tracked.clocks]
+
+
+def states(story: Story) -> list[str]:
+    return [clock.state.value for clock in story.tracked.clocks]
+
+
+def breaches(story: Story, obligation: str = "initial") -> list[tuple[str, str]]:
+    """Each breach and each lifting as (kind, due time)."""
+    lines = story.lines(BREACHED, LIFTED, obligation=obligation)
+    return [(line["kind"], line["body"]["due_at"]) for line in lines]
+
+
+# --- 3.2, 3.7 breach, late, missing -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("us", "verdict", "count"), [(-1, "on_time", 0), (0, "on_time", 0), (1, "late", 1)])
+def test_a_microsecond_decides(us: int, verdict: str, count: int) -> None:
+    story = a_story().tell(a_report(20, "initial", form="phone", us=us)).tick(21)
+
+    assert story.clock().verdict == verdict
+    assert len(breaches(story)) == count
+
+
+def test_received_at_14_20_00_is_on_time_and_at_14_20_01_late_by_a_second() -> None:
+    story = a_story().tick(20).tell(a_report(20, "initial", us=1_000_000))
+
+    assert (story.clock().verdict, story.clock().late_by_s) == ("late", 1.0)
+    assert story.lines(JUDGED)[-1]["body"]["late_by_s"] == 1
+
+
+def test_a_breach_is_dated_at_its_due_time_however_late_it_is_noticed() -> None:
+    story = a_story().tick(47)
+    line = story.lines(BREACHED)[0]
+
+    assert (line["at"], line["recorded_at"], line["body"]["certain"]) == (text(20), text(47), True)
+    assert line["body"]["due_at"] == text(20)
+    assert states(story) == ["breached", "running", "running"]
+
+
+def test_a_clock_has_at_most_one_standing_breach() -> None:
+    story = a_story().tick(20).tick(20).tick(21).tell(a_report(30, "initial")).tick(31)
+
+    assert breaches(story) == [("breached", text(20))]
+
+
+def test_a_report_after_the_due_time_and_before_the_judgement_still_leaves_a_breach() -> None:
+    story = a_story().tell(a_report(21, "initial")).tick(22)
+
+    assert breaches(story) == [("breached", text(20))]
+    assert [line["at"] for line in story.lines(JUDGED)] == [text(21)]
+    assert [each for each in story.told() if each[0] != "reminder"] == []
+
+
+def test_a_report_stored_in_time_and_processed_after_the_breach_lifts_it() -> None:
+    story = a_story().tick(20).tell(a_report(19, "initial"), now=25).tick(26)
+
+    assert breaches(story) == [("breached", text(20)), ("breach_lifted", text(20))]
+    assert story.lines(LIFTED)[0]["body"]["reason"] != "amended"
+    assert (story.clock().verdict, story.clock().breach_due_at) == ("on_time", None)
+
+
+def test_a_skipped_first_report_is_late_by_the_second_and_not_missing() -> None:
+    story = a_story().tick_through(50).tell(a_report(50, "verified")).tick_through(130).tell(an_entry("closed", 131))
+
+    assert verdicts(story) == ["late", "on_time", "missing"]
+    assert story.clock().late_by_s == 1800
+
+
+def test_closing_makes_missing_what_is_overdue_and_leaves_running_what_is_not_due() -> None:
+    story = a_story().tick_through(30).tell(an_entry("closed", 30))
+
+    assert verdicts(story) == ["missing", None, None]
+    assert states(story) == ["breached", "running", "running"]
+
+    story.tick_through(200)
+    assert verdicts(story) == ["missing"] * 3
+    assert [line["at"] for line in story.lines(JUDGED)] == [text(30), text(60), text(120)]
+    assert ("reminder", "-PT20M", 1) in story.fired("verified")
+    assert ("escalation", "PT10M", 1) in story.fired("verified")
+    assert [each for each in story.fired() if each[1] == "PT10M"] == [("escalation", "PT10M", 1)]
+
+
+def test_a_report_after_missing_is_kept_and_the_verdict_stays() -> None:
+    story = a_story().tick_through(30).tell(an_entry("closed", 30)).tell(a_report(31, "initial"))
+
+    assert story.clock().verdict == "missing"
+    assert "report_after_close" in story.view.anomalies
+    assert len(story.lines(FactKind.REPORTED)) == 1
+
+
+def test_reopening_takes_missing_back_and_judges_as_if_never_stopped() -> None:
+    story = a_story().tick_through(30).tell(an_entry("closed", 30)).tell(a_report(40, "initial"))
+
+    story.tell(an_entry("reopened", 45))
+
+    assert verdicts(story) == ["late", None, None]
+    assert story.lines(JUDGED)[-1]["body"]["verdict"] == "late"
+
+
+# --- 3.3 uncertain anchors ----------------------------------------------------------------------------------
+
+
+def test_a_breach_of_an_interval_becomes_certain_when_the_latest_end_has_passed() -> None:
+    story = a_story(10, occurred=between(0, 7)).tick(20)
+    assert story.lines(BREACHED)[0]["body"]["certain"] is False
+
+    story.tick(27)
+
+    assert story.clock().breach_certain is True
+    assert [(line["at"], line["body"]["certain"]) for line in story.lines(JUDGED)] == [(text(27), True)]
+    assert breaches(story) == [("breached", text(20))]
+
+
+def test_a_breach_judged_after_both_ends_is_certain_at_once() -> None:
+    story = a_story(10, occurred=between(0, 7)).tick(40)
+
+    assert story.lines(BREACHED)[0]["body"]["certain"] is True
+
+
+def test_a_report_between_the_ends_is_undetermined_until_amended() -> None:
+    story = a_story(10, occurred=between(0, 7)).tick(20).tell(a_report(23, "initial"))
+    assert story.clock().verdict is Verdict.UNDETERMINED
+
+    story.tell(an_entry("amended", 40, occurred=text(5)))
+    assert story.clock().verdict is Verdict.ON_TIME
+    assert breaches(story) == [("breached", text(20)), ("breach_lifted", text(20))]
+
+    story.tell(an_entry("amended", 41, occurred=text(1))).tick(41)
+    assert (story.clock().verdict, story.clock().late_by_s) == (Verdict.LATE, 120)
+    assert breaches(story)[-1] == ("breached", text(21))
+
+
+def test_a_provisional_breach_is_uncertain_and_its_verdict_undetermined() -> None:
+    story = a_story(1, occurred=None).tick(60)
+    assert story.lines(BREACHED)[0]["body"]["certain"] is False
+
+    story.tell(a_report(61, "initial"))
+    assert story.clock().verdict is Verdict.UNDETERMINED
+    story.tell(an_entry("amended", 62, occurred=text(0))).tick(62)
+
+    assert (story.clock().verdict, breaches(story)[-1]) == (Verdict.LATE, ("breached", text(20)))
+    assert story.clock().breach_certain is True
+
+
+def test_narrowing_an_interval_to_its_earliest_end_makes_the_breach_certain_without_a_second_one() -> None:
+    story = a_story(10, occurred=between(0, 30)).tick(20).tell(an_entry("amended", 25, occurred=text(0))).tick(25)
+
+    assert breaches(story) == [("breached", text(20))]
+    assert story.clock().breach_certain is True
+
+
+# --- 3.6 completeness ---------------------------------------------------------------------------------------
+
+
+def test_incomplete_is_on_time_all_the_same_and_a_supplement_is_judged_anew() -> None:
+    story = a_story().tell(a_report(90, "detailed", elements=elements(*ELEMENTS[:5])))
+    story.tell(a_report(130, "detailed", elements=elements(*ELEMENTS[5:])))
+
+    judged = [line["body"] for line in story.lines(JUDGED, obligation="detailed")]
+    assert [(each["verdict"], each["complete"], each["undeclared"]) for each in judged] == [
+        ("on_time", False, ["impact", "opinion"]),
+        ("on_time", True, []),
+    ]
+
+
+# --- 3.8 awareness ------------------------------------------------------------------------------------------
+
+
+def test_late_discovery_is_thirty_minutes_overdue_and_within_the_awareness_clock() -> None:
+    story = a_story(36, aware=text(35)).tick(36).tell(a_report(50, "initial", form="phone"))
+
+    clock = story.clock()
+    assert (clock.verdict, clock.late_by_s, clock.aware_due_at, clock.aware_verdict) == ("late", 1800, at(55), "on_time")
+
+
+# --- 3.9 amendments -----------------------------------------------------------------------------------------
+
+
+def test_an_amendment_lifts_the_breach_and_breaches_the_new_due_time_in_the_same_commit() -> None:
+    story = a_story().tick(30)
+
+    before = len(story.tracked.lines)
+    story.tell(an_entry("amended", 40, occurred=text(5)))
+
+    commit = [json.loads(line.text) for line in story.tracked.lines[before:]]
+    assert [line["kind"] for line in commit] == ["amended", "breach_lifted", "breached"]
+    assert commit[1]["body"]["reason"] == "amended"
+    assert (commit[2]["at"], commit[2]["body"]["due_at"], commit[2]["body"]["certain"]) == (text(25), text(25), True)
+    assert states(story)[0] == "breached"
+    story.tick(40)
+    assert len(breaches(story)) == 3
+
+
+def test_an_amendment_to_a_due_time_still_to_come_only_lifts() -> None:
+    story = a_story().tick(21).tell(an_entry("amended", 21, occurred=text(15)))
+
+    assert breaches(story) == [("breached", text(20)), ("breach_lifted", text(20))]
+    assert (states(story)[0], story.clock().remind_at) == ("running", at(25))
+    assert "occurrence_moved_after_breach" in story.view.anomalies
+    story.tick(35)
+    assert breaches(story)[-1] == ("breached", text(35))
+
+
+def test_an_amended_late_report_breaches_again_though_it_has_arrived() -> None:
+    story = a_story().tick(20).tell(a_report(40, "initial")).tell(an_entry("amended", 50, occurred=text(5))).tick(50)
+
+    assert breaches(story) == [("breached", text(20)), ("breach_lifted", text(20)), ("breached", text(25))]
+    assert (story.clock().verdict, story.clock().late_by_s) == ("late", 900)
+
+
+def test_an_amendment_that_touches_no_instant_moves_nothing() -> None:
+    story = a_story().tick(21).tell(an_entry("amended", 22, grade="I")).tick(22)
+
+    assert breaches(story) == [("breached", text(20))]
+    assert story.told()[-1][0] != "amended"
+
+
+def test_a_correction_by_one_second_after_five_notices_makes_no_new_notice() -> None:
+    story = a_story().tick_through(35)
+    before = story.notices("initial")
+    assert len({notice.step for notice in before}) == 5
+
+    story.tell(an_entry("amended", 36, occurred=text(seconds=1))).tick_through(36)
+
+    assert story.notices("initial") == before
+    assert breaches(story)[-1] == ("breached", text(20, seconds=1))
+    assert story.tick_through(200).fired()[-1] == ("escalation", "PT10M", 6)
+
+
+def test_steps_made_past_by_an_amendment_make_one_notice_each_for_the_union_of_their_recipients() -> None:
+    story = a_story().tick_through(16).tell(an_entry("amended", 17, occurred=text(-10))).tick(17)
+
+    amended = [each for each in story.told() if each[0] == "amended"]
+    assert {each[1:3] for each in amended} == {("PT5M", 1)}
+    assert sorted(each[3] for each in amended) == ["superior.duty_officer", "unit.duty_officer", "unit.leader"]
+
+
+def test_reminders_made_past_by_an_amendment_are_reminders_and_no_escalation() -> None:
+    story = a_story().tell(an_entry("amended", 8, occurred=text(-5))).tick(8)
+
+    assert [(line["kind"], line["body"]["reason"]) for line in story.lines() if line["actor"] == "engine"] == [
+        ("reminded", "amended")
+    ]
+
+
+def test_an_exercise_that_becomes_actual_fires_its_past_steps_once_and_unmarked() -> None:
+    story = a_story(mode="exercise").tick_through(26)
+    assert {notice.mode for notice in story.notices()} == {Mode.EXERCISE}
+    count = len(story.notices())
+
+    story.tell(an_entry("amended", 27, mode="actual")).tick(27)
+
+    new = story.notices()[count:]
+    assert {notice.mode for notice in new} == {Mode.ACTUAL}
+    initial = [notice for notice in new if notice.obligation == "initial"]
+    assert {(notice.reason.value, notice.step) for notice in initial} == {("amended", "PT5M")}
+    assert len(initial) == len({(notice.recipient.person, notice.recipient.channel) for notice in initial})
+    assert story.tick_through(31).fired()[-1] == ("escalation", "PT10M", 1)
+    assert breaches(story) == [("breached", text(20))]
+
+
+# --- 3.10 withdrawn, reopened -------------------------------------------------------------------------------
+
+
+def test_a_withdrawal_stops_the_clocks_and_nothing_fires_or_breaches() -> None:
+    story = a_story().tell(an_entry("withdrawn", 5)).tick(300)
+
+    assert (states(story), verdicts(story)) == (["stopped"] * 3, [None] * 3)
+    assert (story.notices(), story.lines(BREACHED)) == ([], [])
+
+
+def test_withdrawing_after_a_breach_notices_the_superior() -> None:
+    story = a_story().tick(25)
+    before = len(story.notices())
+
+    story.tell(an_entry("withdrawn", 26))
+
+    told = [(x.reason.value, x.recipient.to, x.recipient.person) for x in story.notices()[before:]]
+    assert told == [("withdrawn", "superior.duty_officer", "county duty_officer")]
+    assert "withdrawn_after_breach" in story.view.anomalies
+
+
+def test_a_report_on_what_is_withdrawn_is_kept_and_noticed_and_judged_once_reopened() -> None:
+    story = a_story().tell(an_entry("withdrawn", 5)).tell(a_report(10, "initial"))
+    assert [notice.reason.value for notice in story.notices()] == ["report_after_withdrawal"]
+    assert verdicts(story) == [None] * 3
+
+    story.tell(an_entry("reopened", 30))
+
+    assert verdicts(story) == ["on_time", None, None]
+
+
+def test_reopening_resumes_the_original_due_times_with_one_notice_of_what_has_passed() -> None:
+    story = a_story().tell(an_entry("withdrawn", 5)).tell(an_entry("reopened", 26)).tick(26)
+
+    assert breaches(story) == [("breached", text(20))]
+    assert story.fired() == [("reopened", "PT5M", 1)]
+    assert states(story) == ["breached", "running", "running"]
+    assert story.clock("verified").remind_at == at(40)
+
+
+def test_a_breach_stands_through_a_withdrawal_and_is_not_repeated() -> None:
+    story = a_story().tick(25).tell(an_entry("withdrawn", 26)).tell(an_entry("reopened", 30)).tick(30)
+
+    assert breaches(story) == [("breached", text(20))]
+    assert states(story)[0] == "breached"
+
+
+def test_a_withdrawal_received_before_the_due_time_and_processed_after_it_lifts_the_breach() -> None:
+    story = a_story().tick(20).tell(an_entry("withdrawn", 19), now=21)
+
+    assert breaches(story) == [("breached", text(20)), ("breach_lifted", text(20))]
+    assert story.clock().breach_due_at is None
+
+
+# --- 3.12 ladder to people ----------------------------------------------------------------------------------
+
+
+def test_a_fired_step_writes_one_notice_per_person_for_the_first_role_that_names_them() -> None:
+    story = a_story().tick(20)
+
+    zero = [(x.recipient.to, x.recipient.person) for x in story.notices() if x.step == "PT0S"]
+    assert zero == [
+        ("unit.duty_officer", "east duty_officer"),
+        ("unit.leader", "east leader"),
+        ("superior.duty_officer", "county duty_officer"),
+    ]
+
+
+def test_superior_roles_of_the_root_fall_to_the_root_and_merge() -> None:
+    story = a_story(unit="city").tick(20)
+
+    zero = [(x.recipient.to, x.recipient.person) for x in story.notices() if x.step == "PT0S"]
+    assert zero == [("unit.duty_officer", "city duty_officer"), ("unit.leader", "city leader")]
+
+
+def test_nobody_on_duty_is_said_on_the_desk_and_the_search_goes_up_the_tree() -> None:
+    story = a_story(unit="quiet").tick(10)
+
+    first, *above = [notice.recipient for notice in story.notices()]
+    assert (first.person, first.channel, first.note) == (None, "desk", "nobody_on_duty")
+    assert [recipient.person for recipient in above] == ["county duty_officer"]
+
+
+def test_the_step_at_zero_is_told_of_in_the_line_of_the_breach() -> None:
+    line = a_story().tick_through(20).lines(BREACHED)[0]
+
+    assert (line["body"]["step"], line["body"]["repeat"], line["body"]["reason"]) == ("PT0S", 1, "breach")
+    assert len(line["body"]["notices"]) == 3
+
+
+def test_a_back_dated_incident_makes_one_notice_per_obligation_and_recipient() -> None:
+    story = a_story(165).tick(165)
+
+    told = [(x.obligation, x.recipient.person, x.recipient.channel) for x in story.notices()]
+    assert len(told) == len(set(told)) == 12
+    assert {obligation for obligation, _, _ in told} == {"initial", "verified", "detailed"}
+    assert {x.recipient.to for x in story.notices("initial")} == {
+        "unit.duty_officer", "unit.leader", "superior.duty_officer", "superior.leader",
+    }  # fmt: skip
+
+
+def test_a_report_cancels_what_has_not_fired() -> None:
+    story = a_story().tick_through(15).tell(a_report(16, "initial")).tick_through(59)
+
+    assert story.fired() == [("reminder", "-PT10M", 1), ("reminder", "-PT5M", 1)]
+    assert (story.clock().remind_at, story.clock().judge_at) == (None, None)
+
+
+def test_an_acknowledgement_ends_the_repetition_and_neither_the_clock_nor_the_next_step() -> None:
+    ten = timedelta(minutes=10)
+    story = a_story().tick_through(41).tell(an_entry("acknowledged", 42), acks=[("initial", ten)]).tick_through(300)
+
+    assert [each for each in story.fired() if each[1] == "PT10M"] == [("escalation", "PT10M", 1), ("escalation", "PT10M", 2)]
+    assert states(story)[0] == "breached"
+    assert ("escalation", "PT20M", 6) in story.fired("verified")
+
+
+def test_acknowledging_an_earlier_step_does_not_stop_a_later_one() -> None:
+    story = a_story().tick_through(20).tell(an_entry("acknowledged", 21), acks=[("initial", timedelta(0))])
+
+    assert ("escalation", "PT5M", 1) in story.tick_through(26).fired()
+
+
+# --- laws ---------------------------------------------------------------------------------------------------
+
+minutes = st.integers(2, 200)
+commands = st.lists(
+    st.one_of(
+        st.builds(
+            lambda m, covers, form, names: a_report(m, *covers, form=form, elements=elements(*names)),
+            minutes,
+            st.lists(st.sampled_from(["initial", "verified", "detailed"]), max_size=2, unique=True),
+            st.sampled_from(["phone", "written"]),
+            st.lists(st.sampled_from(ELEMENTS), unique=True),
+        ),
+        st.builds(lambda m, o: an_entry("amended", m, occurred=text(o)), minutes, st.integers(-60, 60)),
+        st.builds(lambda m, o, w: an_entry("amended", m, occurred=between(o, o + w)), minutes, st.integers(-60, 60), minutes),
+        st.builds(an_entry, st.sampled_from(["withdrawn", "closed", "reopened"]), minutes),
+    ),
+    max_size=7,
+    unique_by=lambda entry: entry.id,
+)
+openings = st.builds(an_incident, st.integers(1, 200), occurred=st.sampled_from([text(0), between(0, 30), None]))
+END = 400.0
+
+
+def final(story: Story) -> list[tuple[object, ...]]:
+    """What must not depend on when anything was processed. The breach of a stopped clock has a test of its own."""
+    return [
+        (c.obligation.id, c.due_at, c.due_latest_at, c.state, c.met_at, c.met_by, c.verdict, c.complete, c.undeclared,
+         c.aware_verdict, c.missing_at, c.state is ClockState.STOPPED or (c.breach_due_at, c.breach_certain))
+        for c in story.tracked.clocks
+    ]  # fmt: skip
+
+
+def played(opened: Entry, arrivals: list[tuple[float, Entry]], ticks: list[int]) -> Story:
+    """Commands processed at these minutes, with ticks between, and time run out."""
+    story = Story(opened)
+    steps: list[tuple[float, int, Any]] = [(minute, 0, entry) for minute, entry in arrivals]
+    steps += [(float(tick), 1, None) for tick in ticks]
+    for minute, _, entry in sorted(steps, key=lambda step: step[:2]):
+        if entry is None:
+            story.tick(minute)
+        else:
+            story.tell(entry, now=minute)
+    return story.tick_through(END).tick(END)
+
+
+@settings(max_examples=150)
+@given(openings, commands, st.lists(st.integers(1, 300), max_size=5), st.randoms())
+def test_any_processing_order_gives_the_same_clocks(opened: Entry, entries: list[Entry], ticks: list[int], random: Any) -> None:
+    """Processed as they arrive, or anyhow later and in any order, with ticks wherever they fall."""
+    in_order = [((entry.received_at - at(0)).total_seconds() / 60, entry) for entry in entries]
+    disorder = [(random.uniform(minute, 300), entry) for minute, entry in in_order]
+
+    assert final(played(opened, disorder, ticks)) == final(played(opened, in_order, []))
+
+
+@settings(max_examples=150)
+@given(openings, commands, st.lists(st.integers(1, 300), max_size=8), st.integers(0, 60))
+def test_a_second_tick_at_the_same_instants_adds_nothing(
+    opened: Entry, entries: list[Entry], ticks: list[int], behind: int
+) -> None:
+    arrivals = [((entry.received_at - at(0)).total_seconds() / 60, entry) for entry in entries]
+    story = Story(opened)
+    for minute in sorted({*ticks, *(int(minute) for minute, _ in arrivals)}):
+        for _, entry in [each for each in arrivals if int(each[0]) == minute]:
+            story.tell(entry)
+        story.tick(minute, judged=minute - behind)
+        before = len(story.tracked.lines), final(story), [(c.remind_at, c.judge_at) for c in story.tracked.clocks]
+
+        story.tick(minute, judged=minute - behind)
+
+        assert before == (
+            len(story.tracked.lines), final(story), [(c.remind_at, c.judge_at) for c in story.tracked.clocks]
+        )  # fmt: skip
+
+
+@settings(max_examples=100)
+@given(openings, commands, st.lists(st.integers(1, 300), max_size=8))
+def test_no_instant_of_a_line_follows_from_the_moment_it_was_written(
+    opened: Entry, entries: list[Entry], ticks: list[int]
+) -> None:
+    arrivals = [((entry.received_at - at(0)).total_seconds() / 60, entry) for entry in entries]
+
+    def instants(story: Story) -> set[tuple[object, ...]]:
+        lines = story.lines(FactKind.REMINDED, FactKind.BREACHED, LIFTED, FactKind.ESCALATED, JUDGED)
+        return {(x["kind"], x["at"], x["body"]["obligation"], x["body"]["due_at"], x["body"].get("step")) for x in lines}
+
+    often = instants(played(opened, arrivals, list(range(1, 400))))
+    seldom = instants(played(opened, arrivals, ticks))
+
+    breach = {each for each in often if each[0] in ("breached", "breach_lifted")}
+    assert {each for each in seldom if each[0] == "breached"} <= breach
+    assert {each[1] for each in seldom} <= {each[1] for each in often} | {text(m) for m in range(-500, 900)}
+
+
+@settings(max_examples=60)
+@given(openings, commands, st.lists(st.integers(1, 300), max_size=8))
+def test_the_chain_of_hashes_holds_and_versions_have_no_gap(opened: Entry, entries: list[Entry], ticks: list[int]) -> None:
+    arrivals = [((entry.received_at - at(0)).total_seconds() / 60, entry) for entry in entries]
+    story = played(opened, arrivals, ticks)
+
+    prev = GENESIS
+    for version, line in enumerate(story.tracked.lines, start=1):
+        told = json.loads(line.text)
+        assert (told["version"], told["prev"], line.hash) == (version, prev, sha256(line.text.encode()).hexdigest())
+        prev = line.hash
+    assert story.tracked.head == prev
+
+
+@settings(max_examples=100)
+@given(openings, commands, st.lists(st.integers(1, 300), max_size=8))
+def test_at_most_one_breach_stands_and_the_ledger_says_the_same_as_the_clock(
+    opened: Entry, entries: list[Entry], ticks: list[int]
+) -> None:
+    arrivals = [((entry.received_at - at(0)).total_seconds() / 60, entry) for entry in entries]
+    story = played(opened, arrivals, ticks)
+
+    for clock in story.tracked.clocks:
+        standing: list[str] = []
+        for kind, due in breaches(story, clock.obligation.id):
+            if kind == "breached":
+                assert not standing
+                standing.append(due)
+            else:
+                assert standing == [due]
+                standing.clear()
+        assert standing == [line for line in [clock.breach_due_at and text(us=(clock.breach_due_at - at(0)) // timedelta(microseconds=1))] if line]
+        assert clock.state is not ClockState.RUNNING or clock.due_at > at(END)

@@ -1,4 +1,4 @@
-"""memory, start and idle: what it costs to have many incidents open. One database grows and serves all three."""
+"""memory, start and idle: what it costs to have many incidents open. One growing database serves all."""
 
 import time
 from collections.abc import Collection

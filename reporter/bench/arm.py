@@ -66,8 +66,8 @@ async def measure(bed: Bed, sizes: Sizes, say: Say) -> list[Sample]:
 async def _watch_floor(client: Client, events: int, say: Say) -> tuple[float, float]:
     """Incidents per second and when (`perf_counter`) the last was acknowledged.
 
-    Counted from the first acknowledged floor above 0 that was seen, so the start of the process is left out; and by
-    the broker's word, so what counts is committed and acknowledged.
+    Counted from the first acknowledged floor above 0 that was seen, so the start of the process is left out;
+    and by the broker's word, so what counts is committed and acknowledged.
     """
     jetstream = client.jetstream()
     first: tuple[int, float] | None = None

@@ -25,7 +25,7 @@ MARGIN_MS = MARGIN / timedelta(milliseconds=1)
 CALM_S = 2.0
 """Before the first due instant everything has been quiet for at least this long."""
 LEAD_S_MAX = 280.0
-"""A reminder falls five minutes before the due instant: it must be past when the events arrive, or it disturbs."""
+"""A reminder falls five minutes before the due instant: it must be past when the events arrive."""
 BREACHED_WITHIN_S = 200.0
 REFERENCE_LEAD_S = 2.0
 
@@ -87,8 +87,8 @@ def _reference(bed: Bed, offsets_us: Sequence[int]) -> list[float]:
 
 
 async def _breaches(bed: Bed, offsets_us: Sequence[int], lead_s: float, say: Say) -> list[Breach]:
-    """1. opens the incidents over NATS, occurred so that they fall due `lead_s` from now; 2. waits until nothing is
-    left to do for them; 3. watches the breaches being committed; 4. checks that there is one for each.
+    """1. opens the incidents over NATS, occurred so that they fall due `lead_s` from now; 2. waits until all
+    is done about that; 3. watches the breaches being committed; 4. checks that there is one for each.
     """
     await found_district(bed.database)
     plain = Plain(bed.database)

@@ -1,6 +1,6 @@
 """A database with many open incidents, quickly: a few go through the gate, and their rows are copied.
 
-The rows are thus what this version of the product writes, whatever its columns are. Each copy has an identity, a
+The rows are thus what this version of the product writes, whatever its columns. Each copy has an identity, a
 code and a hash of its own; its clocks fall due in a month or later.
 """
 
@@ -67,7 +67,7 @@ def command(event: str, number: int, ahead: timedelta) -> Command:
 
 
 async def submit(database_url: str, commands: Sequence[Command]) -> None:
-    """Takes commands through the product's gate, in this process. Errors: BenchError unless all are accepted."""
+    """Takes commands through the product's gate, in this process. Errors: BenchError if one is refused."""
     database = Database(database_url)
     try:
         gate = Gate(database, catalog_of(Settings()), SystemTime())

@@ -122,7 +122,7 @@ class Ground:
 
 
 def filesystem(folder: Path) -> str:
-    """The kind of file system that holds `folder`, such as `ext4`; `unknown` where the system does not say."""
+    """The kind of file system that holds `folder`, such as `ext4`; `unknown` where nothing says it."""
     try:
         mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -47,8 +47,7 @@ async def _reference(bed: Bed, sizes: Sizes) -> list[float]:
     plain = Plain(bed.reference)
     try:
         async with connection(broker.url) as client, connection(broker.url) as own:
-            loop = IntakeLoop(own, plain)
-            await loop.prepare(DeliverPolicy.NEW)
+            loop = await IntakeLoop.prepared(own, plain, DeliverPolicy.NEW)
             async with asyncio.TaskGroup() as group:
                 taking = group.create_task(_forever(lambda: loop.take(1)))
                 found = await _trickle(client, sizes, 1_000_000)

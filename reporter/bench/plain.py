@@ -1,4 +1,4 @@
-"""A connection by the driver alone: for the reference loops, and for looking at a service's tables from outside."""
+"""A connection by the driver alone: for the reference loops, and for looking at a service's tables."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ Values = Sequence[Any]
 
 
 class Plain:
-    """A connection in autocommit, SQLite with WAL and `synchronous=FULL`. Parameters are written `?` for both."""
+    """A connection in autocommit, SQLite with WAL and `synchronous=FULL`. Parameters are `?` for both."""
 
     def __init__(self, url: str) -> None:
         self.is_sqlite = url.startswith("sqlite:")

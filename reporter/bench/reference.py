@@ -1,14 +1,14 @@
 """The plain reference loops: the least that a durable service could do, written as plainly as it can be.
 
-They run in the same run, on the same disk and the same kind of database as the service, so that a ratio to them
-means the same on a fast machine and on a slow one.
+They run in the same run, on the same disk and the same kind of database as the service, so that a ratio to
+them means the same on a fast machine and on a slow one.
 """
 
 import json
 import time
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, Self
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -28,35 +28,38 @@ SPANS: Final = (
     ("verified", timedelta(hours=1)),
     ("detailed", timedelta(hours=2)),
 )
+CLAIM: Final = "SELECT id, due_at FROM due_clocks WHERE state = 0 AND due_at <= ? ORDER BY due_at LIMIT ?"
+CLAIM_LOCKED: Final = CLAIM + " FOR UPDATE SKIP LOCKED"
 LOOK_AGAIN_S: Final = 0.5
 
 
 class IntakeLoop:
     """Fetch, decode, five plain inserts per incident, commit, acknowledge."""
 
-    def __init__(self, client: Client, plain: Plain) -> None:
+    def __init__(self, client: Client, plain: Plain, pulled: JetStreamContext.PullSubscription) -> None:
         self._client = client
         self._plain = plain
-        self._pulled: JetStreamContext.PullSubscription | None = None
+        self._pulled = pulled
         self.taken = 0
 
-    async def prepare(self, deliver: DeliverPolicy) -> None:
-        """Makes the tables and a durable of its own on the service's stream."""
+    @classmethod
+    async def prepared(cls, client: Client, plain: Plain, deliver: DeliverPolicy) -> Self:
+        """With its tables, and a durable of its own on the service's stream."""
         for statement in (
             "CREATE TABLE incidents (id text PRIMARY KEY, unit text, title text, data text)",
-            "CREATE TABLE clocks (incident text, obligation text, due_at bigint, PRIMARY KEY (incident, obligation))",
+            "CREATE TABLE clocks (incident text, obligation text, due_at bigint, "
+            "PRIMARY KEY (incident, obligation))",
             "CREATE INDEX clocks_due_at ON clocks (due_at)",
             "CREATE TABLE log (incident text, text text)",
         ):
-            self._plain.run(statement)
+            plain.run(statement)
         config = ConsumerConfig(deliver_policy=deliver, ack_wait=30, max_ack_pending=10_000)
-        self._pulled = await self._client.jetstream().pull_subscribe(
-            "", durable=DURABLE, stream=STREAM_IN, config=config
-        )
+        jetstream = client.jetstream()
+        pulled = await jetstream.pull_subscribe("", durable=DURABLE, stream=STREAM_IN, config=config)
+        return cls(client, plain, pulled)
 
     async def take(self, batch: int) -> int:
         """One turn: at most `batch` messages. Returns how many; 0 when none came for a second."""
-        assert self._pulled is not None
         try:
             messages = await self._pulled.fetch(batch, timeout=1)
         except (NatsTimeoutError, TimeoutError):
@@ -86,8 +89,7 @@ class IntakeLoop:
 
 async def arm_rate(client: Client, plain: Plain, events: int) -> float:
     """Incidents per second, from the end of the first batch to the end of the last."""
-    loop = IntakeLoop(client, plain)
-    await loop.prepare(DeliverPolicy.ALL)
+    loop = await IntakeLoop.prepared(client, plain, DeliverPolicy.ALL)
     first, started = await loop.take(BATCH), time.perf_counter()
     while loop.taken < events and await loop.take(BATCH):
         pass
@@ -96,7 +98,7 @@ async def arm_rate(client: Client, plain: Plain, events: int) -> float:
 
 
 def deadline_loop(plain: Plain, offsets_us: Sequence[int], lead_s: float) -> list[float]:
-    """One indexed table of clocks, due at `lead_s` from now plus each offset; claimed in batches, one insert each.
+    """One indexed table of clocks due `lead_s` from now plus each offset; batched claims, one insert each.
 
     Returns each clock's lateness in milliseconds: from its due instant to the return of the commit.
     """
@@ -107,9 +109,8 @@ def deadline_loop(plain: Plain, offsets_us: Sequence[int], lead_s: float) -> lis
     plain.run("CREATE TABLE facts (clock integer PRIMARY KEY, at bigint NOT NULL)")
     start = now_us() + int(lead_s * 1_000_000)
     with plain.transaction():
-        plain.many(
-            "INSERT INTO due_clocks VALUES (?, ?, 0)", [(i, start + o) for i, o in enumerate(offsets_us)]
-        )
+        rows = [(number, start + offset, 0) for number, offset in enumerate(offsets_us)]
+        plain.load("due_clocks", ("id", "due_at", "state"), rows)
     late_ms: list[float] = []
     while len(late_ms) < len(offsets_us):
         earliest = plain.rows("SELECT due_at FROM due_clocks WHERE state = 0 ORDER BY due_at LIMIT 1")[0][0]
@@ -123,12 +124,7 @@ def deadline_loop(plain: Plain, offsets_us: Sequence[int], lead_s: float) -> lis
 def _claim(plain: Plain) -> list[int]:
     """Claims what is due, at most a batch, and writes a fact for each; returns the due instants."""
     with plain.transaction():
-        due = plain.rows(
-            "SELECT id, due_at FROM due_clocks WHERE state = 0 AND due_at <= ? ORDER BY due_at LIMIT ?"
-            + ("" if plain.is_sqlite else " FOR UPDATE SKIP LOCKED"),
-            now_us(),
-            BATCH,
-        )
+        due = plain.rows(CLAIM if plain.is_sqlite else CLAIM_LOCKED, now_us(), BATCH)
         if due:
             plain.many("UPDATE due_clocks SET state = 1 WHERE id = ?", [(id_,) for id_, _ in due])
             plain.many("INSERT INTO facts VALUES (?, ?)", due)

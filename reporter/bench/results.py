@@ -13,7 +13,7 @@ class BenchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run's value of one metric; `reference` is what the plain loop (or a smaller size) needed in that run."""
+    """One run's value of one metric; `reference`: what the plain loop, or a smaller size, took in it."""
 
     figure: str
     metric: str
@@ -52,7 +52,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One metric over all runs. `ratio` is the median of the runs' own ratios: noise strikes both sides of a run."""
+    """One metric over all runs. `ratio`: the median of the runs' own, as noise strikes both sides."""
 
     figure: str
     database: str

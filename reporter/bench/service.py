@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -43,20 +44,19 @@ class Service:
         with self._log.open("a") as log:
             self.launched_at = time.perf_counter()
             self._process = subprocess.Popen(
-                command, cwd=self._bed.folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=log, text=True, start_new_session=True,
+                command, cwd=self._bed.folder, env=environment, text=True, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
             )  # fmt: skip
 
     async def wait_ready(self) -> None:
         """Returns once the ready line is out. Errors: BenchError with the service's last words."""
-        process = self._process
-        assert process is not None
-        assert process.stdout is not None
-        try:
-            async with asyncio.timeout(READY_S):
-                line = await asyncio.to_thread(process.stdout.readline)
-        except TimeoutError:
-            line = ""
+        line = ""
+        if self._process is not None and self._process.stdout is not None:
+            # Killed when it is not ready in time, so that the read ends.
+            late = threading.Timer(READY_S, self._process.kill)
+            late.start()
+            line = await asyncio.to_thread(self._process.stdout.readline)
+            late.cancel()
         self.ready_at = time.perf_counter()
         if not line:
             raise BenchError(f"the service did not get ready: {self.last_words()}")
@@ -116,7 +116,7 @@ class Service:
 
 
 def rss_mb(pid: int, field: str = "VmRSS") -> float:
-    """The resident memory of a process in MB (10^6 bytes): now, or its peak with `VmHWM`. Errors: BenchError."""
+    """A process's resident memory in MB (10^6 bytes): now, or its peak with `VmHWM`. Errors: BenchError."""
     for line in _proc(pid, "status").splitlines():
         name, _, value = line.partition(":")
         if name == field:

@@ -1,6 +1,7 @@
 """What people see of a measurement: what is under way, and the table at the end."""
 
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
@@ -15,16 +16,18 @@ Say = Callable[[str], None]
 """Tells what is under way just now, within a run."""
 
 PIPE_WIDTH: Final = 120
+TOLD_EVERY_S: Final = 10.0
 MARKS: Final = {True: "[green]✔[/]", False: "[red]✘[/]", None: ""}
 
 
 class Progress:
-    """What is under way, on stderr: a line that changes on a terminal; else one line per step."""
+    """What is under way, on stderr: a line that changes on a terminal; else a line now and then."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
         self._status: Status | None = None
         self._step = ""
+        self._told_at = time.monotonic()
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -47,9 +50,12 @@ class Progress:
             self._status.update(text)
 
     def say(self, text: str) -> None:
-        """What the run is doing now; told on a terminal only."""
+        """What the run is doing now; where it is no terminal, every now and then."""
         if self._status is not None:
             self._status.update(f"{self._step} · {text}")
+        elif time.monotonic() - self._told_at > TOLD_EVERY_S:
+            self._told_at = time.monotonic()
+            self._console.print(f"  {text}", markup=False)
 
     def tell(self, items: Sequence[Item]) -> None:
         """Figures that are done."""

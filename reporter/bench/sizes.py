@@ -15,7 +15,7 @@ class Sizes:
     precision_clocks: int = 300
     precision_s: float = 30
     open_incidents: tuple[int, ...] = (1_000, 100_000, 1_000_000)
-    """Ascending: memory is measured at each, as a ratio to the first; start at all but the first; idle at the last."""
+    """Ascending. Memory is taken at each, as a ratio to the first; start beyond it; idle at the last."""
     settle_s: float = 20
     idle_s: float = 30
 

@@ -33,7 +33,7 @@ KINDS: Final = (
 
 
 async def found_district(database_url: str) -> None:
-    """Makes the schema, a city with four counties, and people on duty in both roles everywhere, on the desk."""
+    """Makes the schema, a city with four counties, and people on duty in both roles everywhere."""
     now = SystemTime().now()
     starts, ends = rfc3339(now - timedelta(days=1)), rfc3339(now + timedelta(days=60))
     units = [

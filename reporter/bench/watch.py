@@ -1,9 +1,9 @@
 """When a transaction of the service became visible to others, seen from outside.
 
-`recorded_at` is stamped at the start of a transaction, so it says nothing of the commit. A thread of the bench
-asks the database every few milliseconds how far it is, by a question whose cost does not grow with its content;
-afterwards every ledger line is given the first answer that includes it. The answer's own instant is taken after
-it came, so a lateness is never too small, and at most a period too big.
+`recorded_at` is stamped at the start of a transaction, so it says nothing of the commit. A thread of ours
+asks the database every few milliseconds how far it is, a question whose cost does not grow with its content.
+Afterwards every ledger line is given the first answer that includes it. An answer's instant is that of its
+arrival, so a lateness is never too small, and at most a period too big.
 
 SQLite: the highest rowid of the ledger, asked only when `data_version` says that somebody has written.
 PostgreSQL: the transactions in progress (`pg_current_snapshot`), compared with the `xmin` of the lines.
@@ -18,6 +18,7 @@ from typing import Final, Self
 
 from reporter.bench.plain import Plain
 from reporter.bench.reference import now_us
+from reporter.bench.results import BenchError
 from reporter.core.instants import parse
 from reporter.timesource import micros
 
@@ -72,12 +73,11 @@ class Watch:
         plain = Plain(self._url)
         try:
             last: object = None
-            while not self._stop.wait(PERIOD_S):
-                last = (
-                    self._look_at_rowid(plain, last)
-                    if plain.is_sqlite
-                    else self._look_at_snapshot(plain, last)
-                )
+            is_last = False
+            while not is_last:  # the last look comes after the stop: whatever was committed by then is seen
+                is_last = self._stop.wait(PERIOD_S)
+                look = self._look_at_rowid if plain.is_sqlite else self._look_at_snapshot
+                last = look(plain, last)
         finally:
             plain.close()
 
@@ -116,9 +116,10 @@ class Watch:
     def _seen_at(self, mark: int, *, is_rowid: bool) -> int:
         if is_rowid:
             at = bisect_left(self._tops, (mark, 0))
-            return self._tops[at][1] if at < len(self._tops) else now_us()
+            if at < len(self._tops):
+                return self._tops[at][1]
         for snapshot in self._snapshots:
             epoch = snapshot.next_xid - snapshot.next_xid % XIDS
             if snapshot.sees(epoch + mark):
                 return snapshot.at_us
-        return now_us()
+        raise BenchError("a breach is in the ledger whose commit was not seen: the watch had ended")

@@ -15,8 +15,13 @@ def canonical(value: object) -> bytes:
     to the package. Errors: ValueError for what JSON cannot hold.
     """
     if _is_plain(value):
-        return _encode(value).encode()
+        return canonical_plain(value)
     return rfc8785.dumps(value)  # type: ignore[arg-type]
+
+
+def canonical_plain(value: object) -> bytes:
+    """As `canonical`, for a value that is known to hold no float and no key beyond the basic plane."""
+    return _encode(value).encode()
 
 
 def _is_plain(value: object) -> bool:

@@ -4,7 +4,6 @@ Nothing here reads a clock, a table or a roster: it is handed the incident as re
 judging may go, and who is on duty. It changes the `Tracked` incident that it is handed and says what was written.
 """
 
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,7 +11,7 @@ from typing import Protocol
 
 from reporter.core import ladder
 from reporter.core.clock import Clock, adopt, started
-from reporter.core.command import NOTICE_NAMESPACE
+from reporter.core.command import NOTICE_NAMESPACE, uuid5
 from reporter.core.incident import Entry, View, derive
 from reporter.core.instants import maybe_rfc3339, rfc3339
 from reporter.core.ladder import Firing
@@ -33,6 +32,10 @@ from reporter.core.terms import (
 
 ENGINE = "engine"
 """The actor of what time alone brought about."""
+
+
+_PLAIN = frozenset({FactKind.REMINDED, FactKind.BREACHED, FactKind.ESCALATED, FactKind.NOTIFIED})
+"""Kinds whose bodies are ours alone and hold no number with a fraction."""
 
 
 class Directory(Protocol):
@@ -84,7 +87,8 @@ class Tracked:
     def write(self, kind: FactKind, at: datetime, now: datetime, body: Mapping[str, object], actor: str) -> None:
         """Adds the next line to the incident's ledger."""
         self.version += 1
-        line = write_line(self.id, self.version, kind, at, now, actor, body, self.head)
+        is_plain = kind in _PLAIN
+        line = write_line(self.id, self.version, kind, at, now, actor, body, self.head, is_plain=is_plain)
         self.head = line.hash
         self.lines.append(line)
 
@@ -174,7 +178,7 @@ def _notify(
     """Adds one notice per recipient, for the line about to be written; returns how the line tells of them."""
     told: list[dict[str, object]] = []
     for index, recipient in enumerate(recipients):
-        id_ = str(uuid.uuid5(NOTICE_NAMESPACE, f"{incident.id}/{incident.version + 1}/{index}"))
+        id_ = uuid5(NOTICE_NAMESPACE, f"{incident.id}/{incident.version + 1}/{index}")
         incident.notices.append(
             Notice(
                 id_, incident.id, incident.unit, incident.mode, obligation, step, repeat, reason, due_at, recipient

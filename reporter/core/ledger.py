@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
-from reporter.core.canonical import canonical
+from reporter.core.canonical import canonical, canonical_plain
 from reporter.core.instants import rfc3339
 from reporter.core.terms import FactKind
 
@@ -33,9 +33,14 @@ def write_line(
     actor: str,
     body: Mapping[str, object],
     prev: str,
+    *,
+    is_plain: bool = False,
 ) -> Line:
-    """Makes the next line. `at` is the instant that the rule names, `recorded_at` when it was written down."""
-    text = canonical(
+    """Makes the next line. `at` is the instant that the rule names, `recorded_at` when it was written down.
+
+    `is_plain`: the caller knows that the body holds text and whole numbers only (see `canonical_plain`).
+    """
+    text = (canonical_plain if is_plain else canonical)(
         {
             "actor": actor,
             "at": rfc3339(at),

@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -114,6 +115,7 @@ def parse_offset(text: str) -> timedelta:
     return -span.exact if text.startswith("-") else span.exact
 
 
+@lru_cache(maxsize=256)
 def format_offset(offset: timedelta) -> str:
     """The one text of an offset: `-PT10M`, `PT0S`, `PT1H30M`."""
     return ("-" if offset < timedelta(0) else "") + format_span(Span(exact=abs(offset)))

@@ -25,6 +25,7 @@ from reporter.core.terms import Anomaly, CommandKind, IncidentState, Mode
 from reporter.store import inbox, incidents, notices
 from reporter.store.editions import Editions
 from reporter.store.incidents import Work
+from reporter.store.rows import incident_columns
 
 IDENTITY_REUSED = "identity_reused"
 CODE_LENGTH_MIN = 4
@@ -177,7 +178,7 @@ class Batch:
         }
         view = open_incident(tracked, entry, heading, self.now, command.actor)
         work = Work(tracked, command.unit, None, [entry], is_new=True, anomalies=view.anomalies)
-        work.row = incidents.incident_columns(view) | {
+        work.row = incident_columns(view) | {
             "code": code,
             "code_day": day,
             "unit": unit,
@@ -244,7 +245,7 @@ class Batch:
     ) -> None:
         work.entries.append(entry)
         view = apply(work.tracked, work.entries, entry, told, self.now, actor, self.directory, steps)
-        work.row |= incidents.incident_columns(view)
+        work.row |= incident_columns(view)
         work.row["month"] = _month(view.occurred.earliest, work.tracked.edition.zone)
         work.anomalies, work.survivor = view.anomalies, view.survivor
         self.changed[work.tracked.id] = work

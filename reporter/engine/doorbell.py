@@ -4,7 +4,6 @@ The database is the schedule. The alarm only sets an event, and so does the re-r
 is due and arms the alarm again. A lost, early or late ring can never change a verdict.
 """
 
-import asyncio
 import logging
 from datetime import datetime, timedelta
 from time import monotonic

@@ -7,6 +7,7 @@
 """
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -131,13 +132,7 @@ class Gate:
             for tracked in due:
                 tick(tracked, now, judged_through, directory)
             await incidents.save_ticked(connection, due, now)
-        committed_at = self.time.now()
-        for tracked in due:
-            for clock in tracked.clocks:
-                if clock.breach_due_at is not None and any(line.kind is FactKind.BREACHED for line in tracked.lines):
-                    metrics.BREACH_LATENESS.observe(max(0.0, (committed_at - clock.due_at).total_seconds()))
-            for notice in tracked.notices:
-                metrics.STEPS_FIRED.labels(notice.reason).inc()
+        _measure(due, self.time.now())
         self._announce(due)
         return sum(len(tracked.clocks) for tracked in due)
 
@@ -217,6 +212,18 @@ class Gate:
         self.signals.outbox.set()
         if any(tracked.notices for tracked in changed):
             self.signals.notices.set()
+
+
+def _measure(ticked: Sequence[Tracked], committed_at: datetime) -> None:
+    """Counts steps, and how late the breaches of this commit are."""
+    reasons = Counter(notice.reason for tracked in ticked for notice in tracked.notices)
+    for reason, count in reasons.items():
+        metrics.STEPS_FIRED.labels(reason).inc(count)
+    for tracked in ticked:
+        if any(line.kind is FactKind.BREACHED for line in tracked.lines):
+            for clock in tracked.clocks:
+                if clock.breach_due_at is not None:
+                    metrics.BREACH_LATENESS.observe(max(0.0, (committed_at - clock.due_at).total_seconds()))
 
 
 def failed() -> Outcome:

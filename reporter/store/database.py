@@ -94,6 +94,7 @@ def _sqlite_engine(url: Any, begin: str, pool_size: int) -> AsyncEngine:
             "foreign_keys=ON",
             f"busy_timeout={BUSY_TIMEOUT_MS}",
             "cache_size=-16384",
+            "wal_autocheckpoint=8000",  # pages: a checkpoint copies and syncs, so not every few batches
             "temp_store=MEMORY",
         ):
             cursor.execute(f"PRAGMA {pragma}")

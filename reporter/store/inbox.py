@@ -13,6 +13,8 @@ from reporter.core.command import Command, Message, Problem
 from reporter.core.instants import parse, rfc3339
 from reporter.core.terms import CommandKind
 from reporter.store import models as m
+from reporter.store.bulk import insert_rows
+from reporter.store.types import document
 
 INBOX = m.table(m.Inbox)
 ASIDE = m.table(m.SetAside)
@@ -43,16 +45,10 @@ async def load_seen(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[
 async def save_seen(connection: AsyncConnection, taken: Iterable[tuple[Command, str, Sequence[str]]]) -> None:
     """Notes for ever that these commands took effect on these incidents, with these anomalies."""
     rows = [
-        {
-            "key": command.key,
-            "digest": command.digest,
-            "incident_id": incident,
-            "anomalies": list(anomalies) or None,
-        }
+        (command.key, command.digest, incident, document(list(anomalies) or None))
         for command, incident, anomalies in taken
     ]
-    if rows:
-        await connection.execute(insert(INBOX), rows)
+    await insert_rows(connection, INBOX, ("key", "digest", "incident_id", "anomalies"), rows)
 
 
 async def hold(

@@ -112,6 +112,7 @@ class Clock(Base):
     __table_args__ = (
         Index("ix_clocks_remind_at", "remind_at", sqlite_where=remind_at.is_not(None), postgresql_where=remind_at.is_not(None)),
         Index("ix_clocks_judge_at", "judge_at", sqlite_where=judge_at.is_not(None), postgresql_where=judge_at.is_not(None)),
+        {"sqlite_with_rowid": False},
     )
 
 

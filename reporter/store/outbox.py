@@ -1,7 +1,6 @@
 """The outbox: what still has to be published, in the order in which it was written."""
 
 from collections.abc import Collection, Sequence
-from typing import Any  # rows have no narrower type
 
 from sqlalchemy import and_, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection

@@ -46,7 +46,7 @@ class JsonText(UserDefinedType[Any]):
         return "TEXT"
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:  # noqa: ARG002
-        return _bound_document
+        return document
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], Any]:  # noqa: ARG002
         return _read_document
@@ -65,7 +65,8 @@ def _read_instant(value: int | None) -> datetime | None:
     return None if value is None else from_micros(value)
 
 
-def _bound_document(value: Any) -> str | None:
+def document(value: Any) -> str | None:
+    """A value as `JsonText` stores it."""
     return None if value is None else _encode(value)
 
 

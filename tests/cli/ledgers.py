@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, text
 
-from reporter.catalog import edition_document
 from reporter.core.instants import parse, rfc3339
 from reporter.core.ledger import GENESIS, write_line
 from reporter.core.ledger import Line as Written
@@ -14,6 +13,7 @@ from reporter.core.schedule import Edition
 from reporter.core.terms import FactKind
 from reporter.store import models as m
 from reporter.store.database import Database, open_database
+from reporter.store.editions import Editions
 from reporter.store.schema import upgrade
 
 AT = parse("2026-11-23T06:00:00Z")
@@ -67,15 +67,7 @@ async def keep(database: Database, lines: list[Written], edition: Edition, **cha
         "head": last.hash,
     }
     async with database.transaction() as connection:
-        kept = select(m.Edition.digest).where(m.Edition.digest == edition.digest)
-        if (await connection.execute(kept)).first() is None:
-            document = {
-                "digest": edition.digest,
-                "schedule": edition.schedule_id,
-                "edition": edition.id,
-                "document": edition_document(edition),
-            }
-            await connection.execute(insert(m.Edition).values(document))
+        await Editions().keep(connection, edition)
         await connection.execute(insert(m.Incident).values(row | changes))
         columns = [
             {"incident_id": x.incident, "version": x.version, "kind": x.kind, "text": x.text, "hash": x.hash}

@@ -1,6 +1,8 @@
 """One call of `reporter bench`: which figures, on which databases, and how they are told."""
 
+import asyncio
 import json
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -35,10 +37,13 @@ async def run(
 ) -> int | None:
     """Measures the figures on SQLite and, with a `database` in the settings, on that PostgreSQL server too.
 
-    Progress and table go to stderr (the table to stdout on a terminal); JSON goes to stdout: one document with
-    `as_json`, else one line per item where stdout is no terminal. Returns 1 if a target is missed.
+    Progress and table go to stderr (the table to stdout on a terminal). JSON goes to stdout: one document
+    with `as_json`, else one line per item where stdout is no terminal. Returns 1 if a target is missed.
     Errors: BenchError.
     """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    if task is not None:  # as Ctrl-C does: what was started is ended, what was made is removed
+        loop.add_signal_handler(signal.SIGTERM, task.cancel)
     sizes = QUICK if quick else FULL
     wanted = chosen(figures, sizes)
     items: list[Item] = []

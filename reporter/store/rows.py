@@ -1,0 +1,243 @@
+"""Rows and `core` values: how a clock, a view, a notice and a command look in the tables."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any  # rows have no narrower type
+
+from reporter.core.clock import Clock
+from reporter.core.decide import Notice
+from reporter.core.incident import Entry, View
+from reporter.core.instants import parse
+from reporter.core.ladder import Ladder, Repetition
+from reporter.core.schedule import Edition
+from reporter.core.terms import (
+    COMMAND_OF_FACT,
+    Anomaly,
+    ClockState,
+    FactKind,
+    NoticeReason,
+    NoticeState,
+    Verdict,
+)
+from reporter.store.bulk import Row
+from reporter.store.types import AnyRow, document
+from reporter.timesource import from_micros, micros
+
+STICKY = frozenset(
+    {
+        Anomaly.UNIT_UNKNOWN,
+        Anomaly.SCHEDULE_UNKNOWN,
+        Anomaly.NO_EDITION_IN_FORCE,
+        Anomaly.REPLY_REFUSED,
+        Anomaly.FOREIGN_UNIT,
+    }
+)
+"""Anomalies that the gate found; all others follow from the commands and are derived anew."""
+
+
+CLOCK_COLUMNS = (
+    "state",
+    "verdict",
+    "aware_verdict",
+    "breach_due_at",
+    "breach_certain",
+    "ladder",
+    "remind_at",
+    "judge_at",
+    "incident_id",
+    "obligation",
+    "position",
+    "starts_at",
+    "due_at",
+    "due_latest_at",
+    "met_at",
+    "met_by",
+    "missing_at",
+    "complete",
+    "undeclared",
+    "aware_due_at",
+)
+"""A clock's columns: those that time changes first, then its key, then what follows from the commands."""
+TICKED_COLUMNS = CLOCK_COLUMNS[:8]
+KEY_COLUMNS = CLOCK_COLUMNS[8:10]
+NOTICE_COLUMNS = (
+    "id",
+    "incident_id",
+    "unit",
+    "mode",
+    "obligation",
+    "step",
+    "repeat",
+    "reason",
+    "to_role",
+    "person",
+    "phone",
+    "channel",
+    "address",
+    "state",
+    "due_at",
+    "recorded_at",
+    "attempts",
+    "note",
+    "next_try_at",
+)
+
+
+def ladder_document(ladder: Ladder) -> list[Any] | None:
+    """A ladder as stored: due time and arrival in microseconds, position, top, cause, repetitions.
+
+    None while nothing of it has fired and nothing moved it: it then follows from the clock and the opening.
+    """
+    if ladder.position == 0 and ladder.cause is None and not ladder.repetitions and ladder.top < 0:
+        return None
+    return [
+        micros(ladder.due_at),
+        micros(ladder.known_at),
+        ladder.position,
+        ladder.top,
+        ladder.cause and ladder.cause.value,
+        [[r.step, r.count, r.next_at and micros(r.next_at)] for r in ladder.repetitions],
+    ]
+
+
+def read_ladder(document: list[Any] | None, due_at: datetime, received_at: datetime) -> Ladder:
+    if document is None:
+        return Ladder(due_at, received_at)
+    due, known, position, top, cause, repetitions = document
+    return Ladder(
+        from_micros(due),
+        from_micros(known),
+        position,
+        top,
+        cause and NoticeReason(cause),
+        [Repetition(step, count, None if at is None else from_micros(at)) for step, count, at in repetitions],
+    )
+
+
+def read_clock(row: AnyRow, edition: Edition, received_at: datetime) -> Clock | None:
+    obligation = edition.obligation(row.obligation)
+    if obligation is None:
+        return None
+    return Clock(
+        obligation=obligation,
+        position=row.position,
+        starts_at=row.starts_at,
+        due_at=row.due_at,
+        ladder=read_ladder(row.ladder, row.due_at, received_at),
+        due_latest_at=row.due_latest_at,
+        state=ClockState(row.state),
+        met_at=row.met_at,
+        met_by=row.met_by,
+        missing_at=row.missing_at,
+        verdict=row.verdict and Verdict(row.verdict),
+        complete=row.complete,
+        undeclared=row.undeclared or [],
+        aware_due_at=row.aware_due_at,
+        aware_verdict=row.aware_verdict and Verdict(row.aware_verdict),
+        breach_due_at=row.breach_due_at,
+        breach_certain=row.breach_certain,
+        remind_at=row.remind_at,
+        judge_at=row.judge_at,
+    )
+
+
+def ticked_row(incident_id: str, clock: Clock) -> Row:
+    """What time changes of a clock, and its key: `TICKED_COLUMNS`, `KEY_COLUMNS`."""
+    return (
+        clock.state.value,
+        clock.verdict and clock.verdict.value,
+        clock.aware_verdict and clock.aware_verdict.value,
+        _micros(clock.breach_due_at),
+        clock.breach_certain,
+        document(ladder_document(clock.ladder)),
+        _micros(clock.remind_at),
+        _micros(clock.judge_at),
+        incident_id,
+        clock.obligation.id,
+    )
+
+
+def clock_row(incident_id: str, clock: Clock) -> Row:
+    """A clock as its whole row: `CLOCK_COLUMNS`."""
+    return (
+        *ticked_row(incident_id, clock),
+        clock.position,
+        micros(clock.starts_at),
+        micros(clock.due_at),
+        _micros(clock.due_latest_at),
+        _micros(clock.met_at),
+        clock.met_by,
+        _micros(clock.missing_at),
+        clock.complete,
+        document(clock.undeclared or None),
+        _micros(clock.aware_due_at),
+    )
+
+
+def incident_columns(view: View) -> dict[str, Any]:
+    """The columns of `incidents` that follow from the commands."""
+    facts = dict(view.facts)
+    return {
+        "state": view.state.value,
+        "mode": view.mode.value,
+        "title": facts.pop("title"),
+        "category": facts.pop("category", None),
+        "grade": facts.pop("grade", None),
+        "sensitive": bool(facts.pop("sensitive", False)),
+        "occurred_earliest_at": view.occurred.earliest,
+        "occurred_latest_at": view.occurred.latest,
+        "is_provisional": view.is_provisional,
+        "aware_at": view.aware_at,
+        "closed_at": view.closed_at,
+        "survivor": view.survivor,
+        "anomalies": view.anomalies,
+        "facts": {**facts, "extra": view.extra} if view.extra else facts,
+    }
+
+
+def take_entry(entries: list[Entry], kind: FactKind, body: Mapping[str, Any]) -> None:
+    """Adds the command told of by a ledger line; a line that says which reports `left` takes them away again."""
+    if left := body.get("left"):
+        entries[:] = [entry for entry in entries if entry.report not in left]
+    entries.append(
+        Entry(
+            COMMAND_OF_FACT[kind],
+            body["source"],
+            body["id"],
+            parse(body["received_at"]),
+            body["data"],
+            tuple(anomaly for anomaly in body["anomalies"] if anomaly in STICKY),
+            body.get("report"),
+        )
+    )
+
+
+def notice_row(notice: Notice, now: datetime) -> Row:
+    """A notice as its row, waiting to be sent at once: `NOTICE_COLUMNS`."""
+    recipient = notice.recipient
+    at = micros(now)
+    return (
+        notice.id,
+        notice.incident,
+        notice.unit,
+        notice.mode.value,
+        notice.obligation,
+        notice.step,
+        notice.repeat,
+        notice.reason.value,
+        recipient.to,
+        recipient.person,
+        recipient.phone,
+        recipient.channel,
+        recipient.address,
+        NoticeState.QUEUED.value,
+        _micros(notice.due_at),
+        at,
+        0,
+        recipient.note,
+        at,
+    )
+
+
+def _micros(at: datetime | None) -> int | None:
+    return None if at is None else micros(at)

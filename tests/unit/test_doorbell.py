@@ -1,0 +1,146 @@
+"""The doorbell on a real gate and the machine's own time: rings in time, and never as the truth."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from time import monotonic
+from typing import Any  # documents of JSON
+
+import pytest
+
+from reporter.bus import Standing
+from reporter.core.instants import parse, rfc3339
+from reporter.core.terms import FactKind
+from reporter.engine.doorbell import REREAD_S, Doorbell
+from reporter.engine.fence import Fence
+from reporter.engine.record import Gate
+from reporter.timesource import SystemTime, sleep
+from tests.contract.gateworld import World, world_on
+from tests.unit.factories import CATALOG, a_command, facts
+
+TWENTY = timedelta(minutes=20)
+TIME = SystemTime()
+
+
+class Broker:
+    """A broker that has been read to its end, or not, or is away."""
+
+    is_connected = True
+    unread = 0
+
+    async def intake_standing(self) -> Standing:
+        return Standing(TIME.now(), 10, 10, self.unread, 0)
+
+    async def last_sequence(self) -> int:
+        return 10 + self.unread
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with world_on(f"sqlite:///{tmp_path / 'd.sqlite3'}", CATALOG, TIME.now()) as found:
+        found.gate = Gate(found.database, CATALOG, TIME)
+        yield found
+
+
+@asynccontextmanager
+async def ringing(world: World, broker: Broker, gate: Gate | None = None) -> AsyncIterator[Doorbell]:
+    doorbell = Doorbell(gate or world.gate, Fence(broker, TIME), TIME)
+    running = asyncio.get_running_loop().create_task(doorbell.run())
+    try:
+        yield doorbell
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def opened(gate: Gate, due: datetime, id_: str = "e1") -> str:
+    """An incident whose initial report is due then."""
+    data = facts(occurred=rfc3339(due - TWENTY))
+    [outcome] = await gate.submit([a_command("occurred", data, due - timedelta(minutes=19), id_=id_, sequence=1)])
+    assert outcome.incident is not None
+    return outcome.incident
+
+
+async def eventually(look: Callable[[], Awaitable[list[Any]]], within_s: float) -> list[Any]:
+    limit = monotonic() + within_s
+    while not (found := await look()):
+        assert monotonic() < limit, "it never came"
+        await sleep(0.01)
+    return found
+
+
+def lateness(line: dict[str, Any]) -> timedelta:
+    return parse(line["recorded_at"]) - parse(line["at"])
+
+
+async def test_a_breach_is_recorded_within_a_quarter_of_a_second_of_its_due_time(world: World) -> None:
+    async with ringing(world, Broker()):
+        incident = await opened(world.gate, TIME.now() + timedelta(seconds=0.8))
+        [line] = await eventually(lambda: world.ledger(incident, FactKind.BREACHED), 3)
+
+    assert timedelta(0) < lateness(line) < timedelta(seconds=0.25)
+
+
+async def test_what_another_process_armed_is_found_by_the_re_read(world: World) -> None:
+    async with ringing(world, Broker()):
+        elsewhere = Gate(world.database, CATALOG, TIME)  # its signals wake nobody here
+        incident = await opened(elsewhere, TIME.now() + timedelta(seconds=0.2))
+        [line] = await eventually(lambda: world.ledger(incident, FactKind.BREACHED), 3)
+
+    assert lateness(line) < timedelta(seconds=REREAD_S + 0.4)
+
+
+async def test_of_two_doorbells_one_records_each_breach(world: World) -> None:
+    due = TIME.now() + timedelta(seconds=0.6)
+    async with ringing(world, Broker()), ringing(world, Broker(), Gate(world.database, CATALOG, TIME)):
+        incidents = [await opened(world.gate, due, f"e{number}") for number in range(20)]
+        for incident in incidents:
+            await eventually(lambda incident=incident: world.ledger(incident, FactKind.BREACHED), 5)
+        await sleep(REREAD_S + 0.2)
+
+    for incident in incidents:
+        assert len(await world.ledger(incident, FactKind.BREACHED)) == 1
+
+
+async def test_reminders_do_not_wait_for_a_backlog_and_breaches_do(world: World) -> None:
+    broker = Broker()
+    broker.unread = 5
+    async with ringing(world, broker):
+        breached = await opened(world.gate, TIME.now() + timedelta(seconds=0.3), "breached")
+        reminded = await opened(world.gate, TIME.now() + timedelta(minutes=10, seconds=0.3), "reminded")
+        await eventually(lambda: world.ledger(reminded, FactKind.REMINDED), 2)
+        await sleep(0.5)
+        assert await world.ledger(breached, FactKind.BREACHED) == []
+
+        broker.unread = 0
+        [line] = await eventually(lambda: world.ledger(breached, FactKind.BREACHED), 2)
+
+    assert parse(line["at"]) == parse(line["body"]["due_at"])
+
+
+async def test_without_the_broker_a_breach_is_recorded_a_second_after_its_due_time(world: World) -> None:
+    broker = Broker()
+    broker.is_connected = False
+    async with ringing(world, broker):
+        incident = await opened(world.gate, TIME.now() + timedelta(seconds=0.3))
+        [line] = await eventually(lambda: world.ledger(incident, FactKind.BREACHED), 4)
+
+    assert timedelta(seconds=1) <= lateness(line) < timedelta(seconds=1.5)
+
+
+async def test_a_failure_while_judging_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    tick, failures = world.gate.tick, iter([OSError("the disk is gone"), OSError("still")])
+
+    async def failing(judged_through: datetime) -> int:
+        if error := next(failures, None):
+            raise error
+        return await tick(judged_through)
+
+    monkeypatch.setattr(world.gate, "tick", failing)
+    async with ringing(world, Broker()):
+        incident = await opened(world.gate, TIME.now() + timedelta(seconds=0.2))
+
+        assert await eventually(lambda: world.ledger(incident, FactKind.BREACHED), 4)

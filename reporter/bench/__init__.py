@@ -5,7 +5,7 @@ on a disk, speaks to it over NATS as a program outside would, and looks at what 
 Where a plain loop can do the same job, it is measured in the same run, and what counts is the ratio.
 """
 
-from reporter.bench.results import BenchError
+from reporter.bench.results import BenchError, UnknownFigure
 from reporter.bench.session import run
 
-__all__ = ["BenchError", "run"]
+__all__ = ["BenchError", "UnknownFigure", "run"]

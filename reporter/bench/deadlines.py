@@ -36,7 +36,7 @@ class _NotInTime(Exception):
 
 async def burst(ground: Ground, clocks: int, say: Say) -> list[Sample]:
     """That many clocks due at one instant."""
-    ours, theirs = await _both(ground, [0] * clocks, 15 + clocks / 100, say)
+    ours, theirs = await _both(ground, [0] * clocks, 15 + clocks / 250, say)
     figure = f"burst-{clocks}"
     samples = [
         Sample(figure, name, "ms", percentile(ours, share), percentile(theirs, share))

@@ -6,6 +6,7 @@ them means the same on a fast machine and on a slow one.
 
 import json
 import time
+import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final, Self
@@ -28,8 +29,24 @@ SPANS: Final = (
     ("verified", timedelta(hours=1)),
     ("detailed", timedelta(hours=2)),
 )
-CLAIM: Final = "SELECT id, due_at FROM due_clocks WHERE state = 0 AND due_at <= ? ORDER BY due_at LIMIT ?"
-CLAIM_LOCKED: Final = CLAIM + " FOR UPDATE SKIP LOCKED"
+DEADLINE_TABLES: Final = (
+    "CREATE TABLE due_clocks (incident text, obligation text, due_at bigint NOT NULL, fired_at bigint, "
+    "PRIMARY KEY (incident, obligation))",
+    "CREATE INDEX due_clocks_due_at ON due_clocks (due_at) WHERE fired_at IS NULL",
+    "CREATE TABLE facts (incident text, obligation text, kind text, due_at bigint, recorded_at bigint)",
+)
+EARLIEST: Final = "SELECT due_at FROM due_clocks WHERE fired_at IS NULL ORDER BY due_at LIMIT 1"
+_OLDEST = (
+    "SELECT incident, obligation FROM due_clocks WHERE fired_at IS NULL AND due_at <= ? "
+    "ORDER BY due_at LIMIT ?"
+)
+_CLAIM = (
+    "UPDATE due_clocks SET fired_at = ? WHERE (incident, obligation) IN ({}) "
+    "RETURNING incident, obligation, due_at"
+)
+CLAIM: Final = _CLAIM.format(_OLDEST)
+CLAIM_LOCKED: Final = _CLAIM.format(_OLDEST + " FOR UPDATE SKIP LOCKED")
+LATER_US: Final = 24 * 3600 * 1_000_000
 LOOK_AGAIN_S: Final = 0.5
 
 
@@ -100,20 +117,19 @@ async def arm_rate(client: Client, plain: Plain, events: int) -> float:
 def deadline_loop(plain: Plain, offsets_us: Sequence[int], lead_s: float) -> list[float]:
     """One indexed table of clocks due `lead_s` from now plus each offset; batched claims, one insert each.
 
-    Returns each clock's lateness in milliseconds: from its due instant to the return of the commit.
+    As many again are pending for later. Returns each clock's lateness in milliseconds, from its due
+    instant to the return of the commit.
     """
-    plain.run(
-        "CREATE TABLE due_clocks (id integer PRIMARY KEY, due_at bigint NOT NULL, state integer NOT NULL)"
-    )
-    plain.run("CREATE INDEX due_clocks_due_at ON due_clocks (due_at) WHERE state = 0")
-    plain.run("CREATE TABLE facts (clock integer PRIMARY KEY, at bigint NOT NULL)")
+    for statement in DEADLINE_TABLES:
+        plain.run(statement)
     start = now_us() + int(lead_s * 1_000_000)
+    dues = [*(start + offset for offset in offsets_us), *(start + LATER_US for _ in offsets_us)]
     with plain.transaction():
-        rows = [(number, start + offset, 0) for number, offset in enumerate(offsets_us)]
-        plain.load("due_clocks", ("id", "due_at", "state"), rows)
+        rows = [(str(uuid.uuid4()), "initial", due) for due in dues]
+        plain.load("due_clocks", ("incident", "obligation", "due_at"), rows)
     late_ms: list[float] = []
     while len(late_ms) < len(offsets_us):
-        earliest = plain.rows("SELECT due_at FROM due_clocks WHERE state = 0 ORDER BY due_at LIMIT 1")[0][0]
+        earliest = plain.rows(EARLIEST)[0][0]
         time.sleep(min(LOOK_AGAIN_S, max(0.0, (earliest - now_us()) / 1e6)))
         while due := _claim(plain):
             committed = now_us()
@@ -124,11 +140,11 @@ def deadline_loop(plain: Plain, offsets_us: Sequence[int], lead_s: float) -> lis
 def _claim(plain: Plain) -> list[int]:
     """Claims what is due, at most a batch, and writes a fact for each; returns the due instants."""
     with plain.transaction():
-        due = plain.rows(CLAIM if plain.is_sqlite else CLAIM_LOCKED, now_us(), BATCH)
+        now = now_us()
+        due = plain.rows(CLAIM if plain.is_sqlite else CLAIM_LOCKED, now, now, BATCH)
         if due:
-            plain.many("UPDATE due_clocks SET state = 1 WHERE id = ?", [(id_,) for id_, _ in due])
-            plain.many("INSERT INTO facts VALUES (?, ?)", due)
-    return [due_at for _, due_at in due]
+            plain.many("INSERT INTO facts VALUES (?, ?, 'breached', ?, ?)", [(*row, now) for row in due])
+    return [due_at for _, _, due_at in due]
 
 
 def now_us() -> int:

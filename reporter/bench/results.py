@@ -11,6 +11,10 @@ class BenchError(Exception):
     """A figure cannot be measured here, or the service did what it must not; the message says which."""
 
 
+class UnknownFigure(BenchError):
+    """There is no figure of that name; the message names those that there are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One run's value of one metric; `reference`: what the plain loop, or a smaller size, took in it."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from reporter.bench import archive, arm, deadlines, latency
 from reporter.bench.ground import Ground
-from reporter.bench.results import BenchError, Item, Sample, summarise
+from reporter.bench.results import Item, Sample, UnknownFigure, summarise
 from reporter.bench.shown import Progress, show_table
 from reporter.bench.sizes import FULL, QUICK, Sizes
 from reporter.settings import Settings
@@ -21,14 +21,14 @@ def figures_of(sizes: Sizes) -> list[str]:
 
 
 def chosen(figures: Sequence[str], sizes: Sizes) -> list[str]:
-    """The figures asked for, or all; `burst` is all bursts. Errors: BenchError naming the unknown ones."""
+    """The figures asked for, or all; `burst` is all bursts. Errors: UnknownFigure."""
     known = figures_of(sizes)
     wanted = [name for name in known if not figures or name in figures or name.partition("-")[0] in figures]
     unknown = [
         name for name in figures if name not in known and not any(k.startswith(f"{name}-") for k in known)
     ]
     if unknown:
-        raise BenchError(f"no such figure: {', '.join(unknown)}; there are {', '.join(known)}")
+        raise UnknownFigure(f"no such figure: {', '.join(unknown)}; there are {', '.join(known)}")
     return wanted
 
 
@@ -39,11 +39,10 @@ async def run(
 
     Progress and table go to stderr (the table to stdout on a terminal). JSON goes to stdout: one document
     with `as_json`, else one line per item where stdout is no terminal. Returns 1 if a target is missed.
-    Errors: BenchError.
+    Errors: BenchError, also as UnknownFigure.
     """
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    if task is not None:  # as Ctrl-C does: what was started is ended, what was made is removed
-        loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    # As Ctrl-C: what was started is ended, what was made is removed.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
     sizes = QUICK if quick else FULL
     wanted = chosen(figures, sizes)
     items: list[Item] = []

@@ -85,7 +85,7 @@ def table(items: Sequence[Item], machine: Mapping[str, object], language: str) -
     caption = " · ".join(f"{name} {value}" for name, value in machine.items())
     shown = Table(caption=caption, caption_justify="left")
     for index, word in enumerate(words["zh" if language == "zh" else "en"]):
-        shown.add_column(word, justify="right" if index in (3, 4, 5, 6) else "left", overflow="fold")
+        shown.add_column(word, justify="right" if index in (3, 4, 5, 6) else "left", no_wrap=index != 7)
     for item in items:
         shown.add_row(
             item.figure,

@@ -88,11 +88,13 @@ def register(app: typer.Typer) -> None:
         ] = False,
     ) -> int | None:
         """测量本机上的性能数字。Measures the figures on this machine, each against a plain reference loop."""
-        from reporter.bench import BenchError, run
+        from reporter.bench import BenchError, UnknownFigure, run
 
         try:
             return await run(
                 call.settings, figures=figures or [], runs=runs, as_json=call.as_json, quick=quick
             )
+        except UnknownFigure as reason:
+            raise WrongUsage(f"没有这项指标：{reason}", str(reason)) from reason
         except BenchError as reason:
             raise Trouble(f"无法测量：{reason}", f"this cannot be measured: {reason}") from reason

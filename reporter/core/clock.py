@@ -1,12 +1,15 @@
 """A clock as it is kept: what its incident's commands say, what has been recorded of it, and when to look again."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from reporter.core.incident import ClockView
-from reporter.core.ladder import Ladder, armed, next_instants
+from reporter.core.ladder import FOREVER, Ladder, armed, next_instants
 from reporter.core.schedule import Obligation
 from reporter.core.terms import ClockState, Verdict
+
+
+MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(slots=True)
@@ -58,22 +61,30 @@ class Clock:
             return None
         return (self.met_at - self.final_due_at).total_seconds()
 
-    def is_chased(self, closed_at: datetime | None) -> bool:
-        """Whether the ladder runs: unmet, not withdrawn, and not already due when the incident was closed."""
-        return (
-            self.met_at is None
-            and self.state is not ClockState.STOPPED
-            and not (closed_at is not None and closed_at > self.due_at)
-        )
+    def chased_until(self, closed_at: datetime | None, withdrawn_at: datetime | None) -> datetime:
+        """Up to which instant the ladder runs: `FOREVER`, or just before what ended it.
 
-    def needs_breach(self) -> bool:
-        """Whether a breach is owed for `due_at` once that has passed."""
+        A report that meets the obligation, a withdrawal, and the closure of what was already due each cancel what
+        the rule dates at or after them; what it dates before is owed, also when it is looked at later.
+        """
+        ends = [at for at in (self.met_at, withdrawn_at) if at is not None]
+        if closed_at is not None and closed_at > self.due_at:
+            ends.append(closed_at)
+        return min(ends) - MICROSECOND if ends else FOREVER
+
+    def needs_breach(self, withdrawn_at: datetime | None) -> bool:
+        """Whether a breach is owed for `due_at` once that has passed: no report by then, and no withdrawal."""
         return (
             self.breach_due_at != self.due_at
-            and self.state is not ClockState.STOPPED
             and not self.obligation.soft
             and not self.is_met_in_time
+            and not (withdrawn_at is not None and withdrawn_at <= self.due_at)
         )
+
+    def is_certain(self, judged_through: datetime, *, is_provisional: bool) -> bool:
+        """Whether no end of an uncertain anchor would undo a breach recorded now."""
+        is_passed = self.final_due_at <= judged_through
+        return is_passed and not is_provisional and not (self.met_at and self.met_at <= self.final_due_at)
 
     def may_become_certain(self, *, is_provisional: bool) -> bool:
         """Whether the standing breach of an interval becomes certain when its later end passes."""
@@ -84,7 +95,9 @@ class Clock:
             and (self.met_at is None or self.met_at > self.final_due_at)
         )
 
-    def settle(self, now: datetime, closed_at: datetime | None, *, is_provisional: bool) -> None:
+    def settle(
+        self, now: datetime, closed_at: datetime | None, withdrawn_at: datetime | None = None, *, is_provisional: bool
+    ) -> None:
         """Recomputes state, verdict and the next looks from what is known and recorded."""
         if self.state is not ClockState.STOPPED:
             if self.met_at is not None:
@@ -93,11 +106,10 @@ class Clock:
                 self.state = ClockState.BREACHED if self.has_standing_breach else ClockState.RUNNING
         self.verdict = self._verdict(now, is_provisional=is_provisional)
         self.aware_verdict = self._aware_verdict()
-        remind_at = judge_at = None
-        if self.is_chased(closed_at):
-            remind_at, judge_at = next_instants(self.ladder, self.obligation.ladder)
+        until = self.chased_until(closed_at, withdrawn_at)
+        remind_at, judge_at = next_instants(self.ladder, self.obligation.ladder, until)
         looks = [judge_at] if judge_at else []
-        if self.needs_breach():
+        if self.needs_breach(withdrawn_at):
             looks.append(self.due_at)
         if self.may_become_certain(is_provisional=is_provisional):
             looks.append(self.final_due_at)

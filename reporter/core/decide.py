@@ -14,7 +14,7 @@ from reporter.core.clock import Clock, adopt, started
 from reporter.core.command import NOTICE_NAMESPACE, uuid5
 from reporter.core.incident import Entry, View, derive
 from reporter.core.instants import maybe_rfc3339, rfc3339
-from reporter.core.ladder import Firing
+from reporter.core.ladder import FOREVER, Firing
 from reporter.core.ledger import GENESIS, Line, write_line
 from reporter.core.roster import Recipient
 from reporter.core.schedule import Edition, format_offset
@@ -76,6 +76,7 @@ class Tracked:
     edition: Edition
     is_provisional: bool = False
     closed_at: datetime | None = None
+    withdrawn_at: datetime | None = None
     version: int = 0
     head: str = GENESIS
     clocks: list[Clock] = field(default_factory=list)
@@ -83,6 +84,10 @@ class Tracked:
     notices: list[Notice] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     """Obligations whose guard no longer holds: their clocks end."""
+
+    def settle(self, clock: Clock, now: datetime) -> None:
+        """Recomputes a clock's state, verdict and next looks."""
+        clock.settle(now, self.closed_at, self.withdrawn_at, is_provisional=self.is_provisional)
 
     def write(self, kind: FactKind, at: datetime, now: datetime, body: Mapping[str, object], actor: str) -> None:
         """Adds the next line to the incident's ledger."""
@@ -100,20 +105,19 @@ def tick(incident: Tracked, now: datetime, judged_through: datetime, directory: 
     A second tick at the same instants adds nothing.
     """
     for clock in incident.clocks:
-        firings = []
-        if clock.is_chased(incident.closed_at):
-            firings = list(ladder.fire(clock.ladder, clock.obligation.ladder, now, judged_through))
-        if clock.needs_breach() and clock.due_at <= judged_through:
+        until = clock.chased_until(incident.closed_at, incident.withdrawn_at)
+        firings = list(ladder.fire(clock.ladder, clock.obligation.ladder, now, judged_through, until))
+        if clock.needs_breach(incident.withdrawn_at) and clock.due_at <= judged_through:
             _breach(incident, clock, firings, now, judged_through, directory)
         for firing in firings:
-            kind = FactKind.REMINDED if firing.reason is NoticeReason.REMINDER else FactKind.ESCALATED
+            kind = FactKind.REMINDED if firing.step.offset < ladder.ZERO else FactKind.ESCALATED
             body = _fire(incident, clock, firing, directory)
             incident.write(kind, firing.at, now, body, ENGINE)
         if clock.may_become_certain(is_provisional=incident.is_provisional) and clock.final_due_at <= judged_through:
             clock.breach_certain = True
             incident.write(FactKind.JUDGED, clock.final_due_at, now, _judgement(clock), ENGINE)
         before = clock.verdict
-        clock.settle(judged_through, incident.closed_at, is_provisional=incident.is_provisional)
+        incident.settle(clock, judged_through)
         if clock.verdict is not before and clock.missing_at:
             incident.write(FactKind.JUDGED, clock.missing_at, now, _judgement(clock), ENGINE)
 
@@ -128,7 +132,7 @@ def _breach(
 ) -> None:
     """Records the breach, dated at its due time, together with the step at zero if that is what fires."""
     clock.breach_due_at = clock.due_at
-    clock.breach_certain = not incident.is_provisional and clock.final_due_at <= judged_through
+    clock.breach_certain = clock.is_certain(judged_through, is_provisional=incident.is_provisional)
     body: dict[str, object] = {
         "obligation": clock.obligation.id,
         "due_at": rfc3339(clock.due_at),
@@ -136,7 +140,7 @@ def _breach(
         "certain": clock.breach_certain,
         "notices": [],
     }
-    zero = next((f for f in firings if not f.step.offset and f.reason is NoticeReason.BREACH), None)
+    zero = next((firing for firing in firings if not firing.step.offset), None)
     if zero:
         firings.remove(zero)
         body |= _fire(incident, clock, zero, directory)
@@ -204,7 +208,7 @@ def open_incident(
     _adopt_state(incident, view)
     incident.clocks = [started(each, opened.received_at) for each in view.clocks]
     for clock in incident.clocks:
-        clock.settle(now, None, is_provisional=view.is_provisional)
+        incident.settle(clock, now)
     body = {
         **heading,
         "source": opened.source,
@@ -257,14 +261,14 @@ def apply(
         lifted = {"obligation": obligation, "due_at": rfc3339(due), "reason": reason}
         incident.write(FactKind.BREACH_LIFTED, entry.received_at, now, lifted, ENGINE)
     for clock in changed.breached_anew:
-        if clock.needs_breach() and clock.due_at <= now:
+        if clock.needs_breach(incident.withdrawn_at) and clock.due_at <= now:
             _breach(incident, clock, [], now, now, directory)
     for clock in incident.clocks:
         for acknowledged_of, offset in acknowledged:
             if acknowledged_of == clock.obligation.id:
                 ladder.acknowledge(clock.ladder, clock.obligation.ladder, offset)
         told_before = changed.judged.get(clock.obligation.id, (None, None, None, None, []))
-        clock.settle(now, incident.closed_at, is_provisional=view.is_provisional)
+        incident.settle(clock, now)
         if _judged(clock) != told_before and (clock.verdict or told_before[0]) and not _is_stopped(clock):
             incident.write(FactKind.JUDGED, entry.received_at, now, _judgement(clock), ENGINE)
     _notify_oddities(incident, view, entry, now, directory, was_withdrawn=was_withdrawn)
@@ -304,8 +308,8 @@ def _reconcile(incident: Tracked, view: View, entry: Entry, *, anew: bool) -> _C
     """Brings the recorded clocks in line with the view; a clock whose due time or chase changed is armed again."""
     changed = _Changed()
     recorded = {clock.obligation.id: clock for clock in incident.clocks}
-    was_closed_at = incident.closed_at
-    incident.closed_at = view.closed_at
+    was_ended = incident.closed_at, incident.withdrawn_at
+    incident.closed_at, incident.withdrawn_at = view.closed_at, view.withdrawn_at
     incident.clocks = []
     cause = NoticeReason.REOPENED if entry.kind is CommandKind.REOPENED else NoticeReason.AMENDED
     for each in view.clocks:
@@ -317,22 +321,26 @@ def _reconcile(incident: Tracked, view: View, entry: Entry, *, anew: bool) -> _C
             changed.moved.append(clock)
             continue
         changed.judged[each.obligation.id] = _judged(clock)
-        was_due_at, was_final, was_chased = clock.due_at, clock.final_due_at, clock.is_chased(was_closed_at)
+        was_due_at, was_final = clock.due_at, clock.final_due_at
+        was_chased = clock.chased_until(*was_ended) is FOREVER
         adopt(clock, each)
         is_stopped = view.state is IncidentState.WITHDRAWN
         clock.state = ClockState.STOPPED if is_stopped else ClockState.RUNNING
         is_moved = clock.due_at != was_due_at
         if is_moved or clock.final_due_at != was_final:
             changed.moved.append(clock)
-        if clock.breach_due_at is not None and (is_moved or clock.is_met_in_time):
-            changed.lifted.append((clock.obligation.id, clock.breach_due_at, _lifted_by(entry, is_moved=is_moved)))
+        is_withdrawn_in_time = view.withdrawn_at is not None and view.withdrawn_at <= clock.due_at
+        if clock.breach_due_at is not None and (is_moved or clock.is_met_in_time or is_withdrawn_in_time):
+            reason = "amended" if is_moved else "withdrawn" if is_withdrawn_in_time else "arrived_in_time"
+            changed.lifted.append((clock.obligation.id, clock.breach_due_at, reason))
             clock.breach_due_at = clock.breach_certain = None
             changed.breached_anew.append(clock)
         elif clock.breach_due_at is not None and clock.breach_certain and view.is_provisional:
             clock.breach_certain = False
         elif clock.breach_due_at is not None and clock.final_due_at != was_final:
             clock.breach_certain = False
-        if is_moved or anew or (clock.is_chased(view.closed_at) and not was_chased):
+        is_chased = clock.chased_until(view.closed_at, view.withdrawn_at) is FOREVER
+        if is_moved or anew or (is_chased and not was_chased):
             clock.ladder = ladder.rearmed(
                 clock.ladder, clock.obligation.ladder, clock.due_at, entry.received_at, cause, anew=anew
             )
@@ -342,12 +350,6 @@ def _reconcile(incident: Tracked, view: View, entry: Entry, *, anew: bool) -> _C
         if clock.breach_due_at is not None:
             changed.lifted.append((obligation, clock.breach_due_at, "amended"))
     return changed
-
-
-def _lifted_by(entry: Entry, *, is_moved: bool) -> str:
-    if is_moved or entry.kind is not CommandKind.FILED:
-        return "amended"
-    return "arrived_in_time"
 
 
 def _adopt_state(incident: Tracked, view: View) -> None:

@@ -81,6 +81,7 @@ class View:
     is_provisional: bool
     aware_at: datetime | None
     closed_at: datetime | None
+    withdrawn_at: datetime | None
     survivor: str | None
     anomalies: list[str]
     clocks: list[ClockView]
@@ -136,6 +137,7 @@ def derive(edition: Edition, opened: Entry, others: Sequence[Entry]) -> View:
         is_provisional=is_provisional,
         aware_at=aware_at if isinstance(aware_at, datetime) else None,
         closed_at=closed_at,
+        withdrawn_at=withdrawn_at,
         survivor=survivor,
         anomalies=anomalies,
         clocks=[],
@@ -144,7 +146,7 @@ def derive(edition: Edition, opened: Entry, others: Sequence[Entry]) -> View:
     filed = _filed(edition, ordered, view)
     _clocks(edition, view, opened.received_at, filed)
     if ordered:
-        _note_oddities(edition, view, filed, occurrences, opened.received_at, withdrawn_at)
+        _note_oddities(edition, view, filed, occurrences, opened.received_at)
     view.anomalies = list(dict.fromkeys(map(str, view.anomalies)))
     return view
 
@@ -279,14 +281,13 @@ def _note_oddities(
     filed: Sequence[_Filed],
     occurrences: Sequence[tuple[object, datetime]],
     received_at: datetime,
-    withdrawn_at: datetime | None,
 ) -> None:
     """Adds the anomalies that look at a deadline that had passed when something was done about it."""
 
     def is_breached(due: datetime, clock: ClockView, at: datetime) -> bool:
         return not clock.obligation.soft and due < at and not (clock.met_at and clock.met_at <= due)
 
-    if withdrawn_at:
+    if withdrawn_at := view.withdrawn_at:
         if any(is_breached(clock.due_at, clock, withdrawn_at) for clock in view.clocks):
             view.anomalies.append(Anomaly.WITHDRAWN_AFTER_BREACH)
         if any(item.entry.received_at > withdrawn_at for item in filed):

@@ -7,12 +7,13 @@ moment of firing, so lateness of ours never propagates.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from reporter.core.schedule import Step
 from reporter.core.terms import NoticeReason
 
 ZERO = timedelta(0)
+FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -94,21 +95,34 @@ def rearmed(
     return Ladder(due_at, known_at, position, top, cause, kept)
 
 
-def fire(ladder: Ladder, steps: Sequence[Step], now: datetime, judged_through: datetime) -> Iterator[Firing]:
+def fire(
+    ladder: Ladder, steps: Sequence[Step], now: datetime, judged_through: datetime, until: datetime = FOREVER
+) -> Iterator[Firing]:
     """Fires, and marks as fired in `ladder`, what is due: reminders up to `now`, the rest up to `judged_through`.
 
-    After downtime each missed step fires once; missed repetitions become one and the grid goes on.
+    What the rule dates after `until` is cancelled and never fires. After downtime each missed step fires once;
+    missed repetitions become one and the grid goes on.
     """
-    yield from _fire_repetitions(ladder, steps, now, judged_through)
+    reminded_to, judged_to = min(now, until), min(judged_through, until)
+    for repetition in ladder.repetitions:
+        step = steps[repetition.step]
+        limit = reminded_to if step.offset < ZERO else judged_to
+        if repetition.next_at is None or repetition.next_at > limit or not step.every:
+            continue
+        missed = min((limit - repetition.next_at) // step.every, step.at_most - repetition.count - 1)
+        repetition.count += 1 + missed
+        at = repetition.next_at + missed * step.every
+        repetition.next_at = at + step.every if repetition.count < step.at_most else None
+        yield Firing(step, (step,), repetition.count, at, _reason(step))
     past = _past(steps, ladder.due_at, ladder.known_at)
     if ladder.position < past:
         newest = steps[past - 1]
-        limit = now if newest.offset < ZERO else judged_through
-        if ladder.due_at + newest.offset > limit:
+        limit = reminded_to if newest.offset < ZERO else judged_to
+        if ladder.due_at + newest.offset > limit or ladder.known_at > until:
             return
         group = tuple(steps[ladder.position : past])
         counts = [
-            _begin(ladder, steps, index, ladder.known_at, now if steps[index].offset < ZERO else judged_through)
+            _begin(ladder, steps, index, ladder.known_at, reminded_to if steps[index].offset < ZERO else judged_to)
             for index in range(ladder.position, past)
         ]
         ladder.position, ladder.top = past, max(ladder.top, past - 1)
@@ -117,28 +131,13 @@ def fire(ladder: Ladder, steps: Sequence[Step], now: datetime, judged_through: d
     while ladder.position < len(steps):
         step = steps[ladder.position]
         at = ladder.due_at + step.offset
-        limit = now if step.offset < ZERO else judged_through
+        limit = reminded_to if step.offset < ZERO else judged_to
         if at > limit:
             return
         count = _begin(ladder, steps, ladder.position, at, limit)
         ladder.top = max(ladder.top, ladder.position)
         ladder.position += 1
         yield Firing(step, (step,), count, at + (count - 1) * (step.every or ZERO), _reason(step))
-
-
-def _fire_repetitions(
-    ladder: Ladder, steps: Sequence[Step], now: datetime, judged_through: datetime
-) -> Iterator[Firing]:
-    for repetition in ladder.repetitions:
-        step = steps[repetition.step]
-        limit = now if step.offset < ZERO else judged_through
-        if repetition.next_at is None or repetition.next_at > limit or not step.every:
-            continue
-        missed = min((limit - repetition.next_at) // step.every, step.at_most - repetition.count - 1)
-        repetition.count += 1 + missed
-        at = repetition.next_at + missed * step.every
-        repetition.next_at = at + step.every if repetition.count < step.at_most else None
-        yield Firing(step, (step,), repetition.count, at, _reason(step))
 
 
 def _begin(ladder: Ladder, steps: Sequence[Step], index: int, at: datetime, limit: datetime) -> int:
@@ -159,18 +158,26 @@ def acknowledge(ladder: Ladder, steps: Sequence[Step], offset: timedelta) -> Non
             repetition.next_at = None
 
 
-def next_instants(ladder: Ladder, steps: Sequence[Step]) -> tuple[datetime | None, datetime | None]:
+def next_instants(
+    ladder: Ladder, steps: Sequence[Step], until: datetime = FOREVER
+) -> tuple[datetime | None, datetime | None]:
     """When to look again: the next reminder, and the next instant that needs the broker's word."""
     looks: tuple[list[datetime], list[datetime]] = ([], [])
     for repetition in ladder.repetitions:
-        if repetition.next_at is not None:
+        if repetition.next_at is not None and repetition.next_at <= until:
             looks[steps[repetition.step].offset >= ZERO].append(repetition.next_at)
-    if ladder.position < len(steps):
-        past = _past(steps, ladder.due_at, ladder.known_at)
-        index = max(ladder.position, past - 1)
-        looks[steps[index].offset >= ZERO].append(ladder.due_at + steps[index].offset)
-        if steps[index].offset < ZERO:
-            looks[True].extend(ladder.due_at + step.offset for step in steps[index:] if step.offset >= ZERO)
+    past = _past(steps, ladder.due_at, ladder.known_at)
+    index = max(ladder.position, past - 1)
+    while index < len(steps):
+        at = ladder.due_at + steps[index].offset
+        if (ladder.known_at if index < past else at) > until:
+            break
+        is_judged = steps[index].offset >= ZERO
+        if not looks[is_judged] or at < min(looks[is_judged]):
+            looks[is_judged].append(at)
+        if is_judged:
+            break
+        index += 1
     return min(looks[False], default=None), min(looks[True], default=None)
 
 

@@ -6,12 +6,13 @@ own; `judged_through` gives the product's.
 
 import logging
 from collections import deque
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from reporter import metrics
 from reporter.bus import BrokerError, Standing
-from reporter.timesource import TimeSource
+from reporter.timesource import EPOCH, TimeSource
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,9 @@ STALLED = timedelta(seconds=4)
 """How long to wait for a floor that does not advance: longer than the broker's redelivery of a dead reader's share."""
 ADVANCING = timedelta(seconds=30)
 """How long to wait while the floor advances."""
-CHECKPOINTS_MAX = 256
+SHOWN = timedelta(seconds=1)
+"""A backlog that lasts longer is said on the board and on `/readyz`."""
+CHECKPOINTS_MAX = 1024
 
 
 class Broker(Protocol):
@@ -36,60 +39,89 @@ class Broker(Protocol):
     async def last_sequence(self) -> int: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Checkpoint:
+    """All that the stream held at the broker's instant `at` had sequences up to `last`; noted at our `noted_at`."""
+
+    at: datetime
+    last: int
+    noted_at: datetime
+
+
 class Fence:
     """Knows through which instant all that the broker stored has been read."""
 
     def __init__(self, broker: Broker, time: TimeSource) -> None:
         self._broker = broker
         self._time = time
-        self._proven: datetime | None = None
+        self._proven = EPOCH
         self._floor = -1
-        self._advanced_at: datetime | None = None
-        self._checkpoints: deque[tuple[datetime, int]] = deque(maxlen=CHECKPOINTS_MAX)
-        self.waiting_since: datetime | None = None
-        """Since when (the machine's time) a backlog has been keeping judgements waiting; None while none does."""
+        self._advanced_at = EPOCH
+        self._asked_at = EPOCH
+        self._unreachable_since: datetime | None = None
+        self._checkpoints: deque[_Checkpoint] = deque(maxlen=CHECKPOINTS_MAX)
 
     async def judged_through(self) -> datetime:
         """The instant (the product's) through which judging is just now; asks the broker once.
 
-        Broker unreachable: a second ago. All read: its own time less the margin. Otherwise the newest checkpoint
-        that the acknowledged floor has reached, within the bounds above.
+        1. All read: the broker's own time less the margin.
+        2. A backlog: the newest checkpoint that the acknowledged floor has reached, or that has been waited for
+           as long as the bounds above allow, counted from when it was noted: after downtime nothing is judged
+           before the backlog has had its time.
+        3. No word for a second: a second ago.
         """
         through = await self._real_through()
-        now = self._real_now()
-        if now - through > UNREACHABLE + MARGIN:
-            self.waiting_since = self.waiting_since or now
-        else:
-            self.waiting_since = None
-        metrics.BACKLOG_WAIT.set((now - self.waiting_since).total_seconds() if self.waiting_since else 0)
+        since = self.waiting_since
+        metrics.BACKLOG_WAIT.set((self._real_now() - since).total_seconds() if since else 0)
         return self._time.from_real(through)
+
+    @property
+    def waiting_since(self) -> datetime | None:
+        """Since when (the machine's time) a backlog has been keeping judgements waiting, once that is a second."""
+        now = self._real_now()
+        is_asking = now - self._asked_at < SHOWN
+        if is_asking and self._checkpoints and now - self._checkpoints[0].noted_at >= SHOWN:
+            return self._checkpoints[0].noted_at
+        return None
 
     def _real_now(self) -> datetime:
         return self._time.to_real(self._time.now())
 
     async def _real_through(self) -> datetime:
-        if not self._broker.is_connected:
-            return self._real_now() - UNREACHABLE
+        asked_at = self._asked_at = self._real_now()
         try:
+            if not self._broker.is_connected:
+                raise ConnectionError("not connected")
             standing = await self._broker.intake_standing()
             last = standing.floor if standing.is_all_read else await self._broker.last_sequence()
         except BrokerError as error:
             log.debug("the broker gave no word: %s", error)
-            return self._real_now() - UNREACHABLE
+            return self._without_word(asked_at)
+        self._unreachable_since = None
         now = self._real_now()
-        if standing.floor != self._floor or self._advanced_at is None or standing.is_all_read:
-            self._floor, self._advanced_at = standing.floor, now
         if standing.is_all_read:
             self._checkpoints.clear()
-            self._prove(standing.at - MARGIN)
+            self._proven = max(self._proven, standing.at - MARGIN)
         else:
-            if not self._checkpoints or standing.at - self._checkpoints[-1][0] >= MARGIN:
-                self._checkpoints.append((standing.at, last))
-            while self._checkpoints and self._checkpoints[0][1] <= standing.floor:
-                self._prove(self._checkpoints.popleft()[0] - MARGIN)
-        bound = STALLED if now - self._advanced_at >= STALLED else ADVANCING
-        return min(now, max(self._proven or now - bound, now - bound))
+            self._note(standing, last, now)
+        return min(now, self._proven)
 
-    def _prove(self, at: datetime) -> None:
-        if self._proven is None or at > self._proven:
-            self._proven = at
+    def _note(self, standing: Standing, last: int, now: datetime) -> None:
+        if not self._checkpoints or standing.floor != self._floor:
+            self._floor, self._advanced_at = standing.floor, now
+        if not self._checkpoints or standing.at - self._checkpoints[-1].at >= MARGIN:
+            self._checkpoints.append(_Checkpoint(standing.at, last, now))
+        patience = STALLED if now - self._advanced_at >= STALLED else ADVANCING
+        while self._checkpoints:
+            oldest = self._checkpoints[0]
+            if oldest.last > standing.floor and now - oldest.noted_at < patience:
+                break
+            self._proven = max(self._proven, self._checkpoints.popleft().at - MARGIN)
+
+    def _without_word(self, asked_at: datetime) -> datetime:
+        if self._unreachable_since is None:
+            self._unreachable_since = asked_at
+        now = self._real_now()
+        if now - self._unreachable_since < UNREACHABLE:
+            return min(now, self._proven)
+        return max(self._proven, now - UNREACHABLE)

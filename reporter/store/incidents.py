@@ -58,6 +58,7 @@ _TRACKED = (
     INCIDENT.c.state.label("incident_state"),
     INCIDENT.c.is_provisional,
     INCIDENT.c.closed_at,
+    INCIDENT.c.withdrawn_at,
     INCIDENT.c.received_at,
     INCIDENT.c.edition_digest,
     INCIDENT.c.version,
@@ -74,6 +75,7 @@ async def _tracked(row: AnyRow, id_: str, edition_of: EditionOf) -> Tracked:
         edition=await edition_of(row.edition_digest),
         is_provisional=row.is_provisional,
         closed_at=row.closed_at,
+        withdrawn_at=row.withdrawn_at,
         version=row.version,
         head=row.head,
     )

@@ -63,6 +63,7 @@ class Incident(Base):
     received_at: Mapped[datetime]
     recorded_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+    withdrawn_at: Mapped[datetime | None]
     survivor: Mapped[str | None] = mapped_column(String(36))
     schedule: Mapped[str]
     edition: Mapped[str]

@@ -1,12 +1,12 @@
 """Folding the ledger gives the tables: an incident rebuilt from its lines alone, and held against its rows.
 
-Nothing here writes. Commands are applied anew, and the lines that they bring about must be those that stand there;
-what time brought about (steps fired, breaches, certainty, what became missing) is taken over from its lines. Besides
-the lines only the edition is read, under the digest that the first line names.
+Nothing here writes. Commands are applied anew, and the lines that they bring about must be those that stand
+there; what time brought about (steps fired, breaches, certainty, what became missing) is taken over from its
+lines. Besides the lines only the edition is read, under the digest that the first line names.
 
-The ledger does not say: a notice's phone and address (they are a person's, and it is for ever), and attempts that
-are not final. Of a collapsed step that repeats and is not the newest, the number reached is taken from the moment of
-recording.
+The ledger does not say: a notice's phone and address (they are a person's, and it is for ever), and attempts
+that are not final. Of a collapsed step that repeats and is not the newest, the number reached is taken from
+the moment of recording.
 """
 
 import json
@@ -55,9 +55,11 @@ class Rebuilt:
 async def rebuild(connection: AsyncConnection, incident_id: str) -> Rebuilt:
     """The incident's rows, from its ledger alone.
 
-    Errors: LookupError if it has no ledger; KeyError, ValueError for lines that are none (see `ledger verify`).
+    Errors: LookupError if it has no ledger; KeyError, ValueError for what is no line (see `ledger verify`).
     """
-    wanted = select(m.Line.text, m.Line.hash).where(m.Line.incident_id == incident_id).order_by(m.Line.version)
+    wanted = (
+        select(m.Line.text, m.Line.hash).where(m.Line.incident_id == incident_id).order_by(m.Line.version)
+    )
     rows = (await connection.execute(wanted)).all()
     if not rows:
         raise LookupError(f"no ledger of an incident {incident_id}")
@@ -114,7 +116,7 @@ class _Fold:
     # --- commands -------------------------------------------------------------------------------------------
 
     def _take_command(self, index: int, kind: FactKind, line: Mapping[str, Any]) -> int:
-        """Applies a command anew. Returns how many lines it accounts for: its own and those it brought about."""
+        """Applies a command anew. Returns how many lines that accounts for."""
         body, now = line["body"], parse(line["recorded_at"])
         told = {name: value for name, value in body.items() if name not in _OF_COMMANDS}
         take_entry(self._entries, kind, body)
@@ -164,13 +166,17 @@ class _Fold:
             return
         clock = next((c for c in self._tracked.clocks if c.obligation.id == body["obligation"]), None)
         if clock is None:
-            self._differ(line["version"], f"speaks of the obligation {body['obligation']}, which has no clock")
+            self._differ(
+                line["version"], f"speaks of the obligation {body['obligation']}, which has no clock"
+            )
             return
         if kind is FactKind.JUDGED:
             clock.breach_certain = body["certain"]
-            self._settle(clock, parse(line["at"]))
+            self._settle(clock, parse(line["at"]) if body["verdict"] else EPOCH)
             if clock.verdict != body["verdict"]:
-                self._differ(line["version"], f"says {body['verdict']}, and the lines before it {clock.verdict}")
+                self._differ(
+                    line["version"], f"says {body['verdict']}, and the lines before it {clock.verdict}"
+                )
         elif kind in _OF_DECISIONS:
             if kind is FactKind.BREACHED:
                 clock.breach_due_at, clock.breach_certain = parse(body["due_at"]), body["certain"]
@@ -185,7 +191,7 @@ class _Fold:
 
     def _settle(self, clock: Clock, now: datetime) -> None:
         tracked = self._tracked
-        clock.settle(now, tracked.closed_at, is_provisional=tracked.is_provisional)
+        tracked.settle(clock, now)
 
     def _keep_notices(
         self,
@@ -224,10 +230,13 @@ class _Fold:
     # --- rows -----------------------------------------------------------------------------------------------
 
     def _incident_row(self) -> dict[str, Any]:
-        assert self._view is not None  # the first line is a command
+        if self._view is None:
+            raise ValueError("a ledger begins with a command")
         line, _, _ = self._lines[0]
         body, received_at = line["body"], parse(line["body"]["received_at"])
-        month = self._view.occurred.earliest.astimezone(ZoneInfo(self._tracked.edition.zone)).strftime("%Y-%m")
+        month = self._view.occurred.earliest.astimezone(ZoneInfo(self._tracked.edition.zone)).strftime(
+            "%Y-%m"
+        )
         return incident_columns(self._view) | {
             "id": self._tracked.id,
             "code": body["code"],
@@ -262,7 +271,7 @@ _ELSEWHERE = frozenset({"incident_id", "obligation", "undeclared", "ladder"})
 
 
 def _fire(clock: Clock, body: Mapping[str, Any], recorded_at: datetime) -> datetime:
-    """Takes over into the clock's ladder that a step fired; returns the instant that the rule names for it."""
+    """Notes in the clock's ladder that a step fired; returns the instant that the rule names for it."""
     ladder, steps = clock.ladder, clock.obligation.ladder
     offset, repeat = parse_offset(body["step"]), int(body["repeat"])
     index = next(i for i, step in enumerate(steps) if step.offset == offset)
@@ -287,17 +296,19 @@ def _fire(clock: Clock, body: Mapping[str, Any], recorded_at: datetime) -> datet
         ladder.repetitions.append(
             Repetition(index, repeat, first + repeat * every if repeat < step.at_most else None)
         )
-    ladder.position, ladder.top = index + 1, max(ladder.top, index)
+    ladder.position, ladder.top = max(ladder.position, index + 1), max(ladder.top, index)
     return first + (repeat - 1) * every
 
 
 def _code_day(code: str, received_at: datetime) -> str:
-    """The local day of the arrival, which the code begins with: in no zone more than a day away from UTC's."""
+    """The local day of the arrival, with which the code begins: never more than a day away from UTC's."""
     days = (received_at.date() + timedelta(days=shift) for shift in (0, 1, -1))
     return next((day.isoformat() for day in days if f"{day:%m%d}" == code[:4]), "")
 
 
-async def _rows(connection: AsyncConnection, model: type[m.Base], column: str, value: str) -> list[dict[str, Any]]:
+async def _rows(
+    connection: AsyncConnection, model: type[m.Base], column: str, value: str
+) -> list[dict[str, Any]]:
     table = m.table(model)
     found = await connection.execute(select(table).where(table.c[column] == value))
     return [dict(row) for row in found.mappings()]

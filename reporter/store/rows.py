@@ -189,6 +189,7 @@ def incident_columns(view: View) -> dict[str, Any]:
         "is_provisional": view.is_provisional,
         "aware_at": view.aware_at,
         "closed_at": view.closed_at,
+        "withdrawn_at": view.withdrawn_at,
         "survivor": view.survivor,
         "anomalies": view.anomalies,
         "facts": {**facts, "extra": view.extra} if view.extra else facts,

@@ -53,7 +53,9 @@ class World:
         self.others.append(database)
         return Gate(database, self.gate._catalog, self.time)  # the same schedules, whatever they are
 
-    def command(self, kind: str, received: float, id_: str, *, unit: str = "east", http: bool = False, **data: Any) -> Command:
+    def command(
+        self, kind: str, received: float, id_: str, *, unit: str = "east", http: bool = False, **data: Any
+    ) -> Command:
         """A command received so many minutes after the occurrence."""
         self.sequence += 1
         sequence = None if http else self.sequence
@@ -66,15 +68,33 @@ class World:
         self.time.at = max(self.time.at, latest) if now is None else at(now)
         return await self.gate.submit(commands)
 
-    async def open(self, id_: str = "e1", *, received: float = 1, unit: str = "east", now: float | None = None, **data: Any) -> str:
+    async def open(
+        self,
+        id_: str = "e1",
+        *,
+        received: float = 1,
+        unit: str = "east",
+        now: float | None = None,
+        **data: Any,
+    ) -> str:
         """Opens an incident and returns its id."""
-        [outcome] = await self.submit(self.command("occurred", received, id_, unit=unit, **facts(**data)), now=now)
+        [outcome] = await self.submit(
+            self.command("occurred", received, id_, unit=unit, **facts(**data)), now=now
+        )
         assert outcome.kind is OutcomeKind.ACCEPTED, outcome
         assert outcome.incident == incident_id(SOURCE, id_)
         return outcome.incident
 
     async def tell(
-        self, kind: str, incident: str, received: float, *, unit: str = "east", now: float | None = None, id_: str = "", **data: Any
+        self,
+        kind: str,
+        incident: str,
+        received: float,
+        *,
+        unit: str = "east",
+        now: float | None = None,
+        id_: str = "",
+        **data: Any,
     ) -> Outcome:
         """One command for an incident."""
         name = id_ or f"{kind} {received} {self.sequence}"
@@ -125,6 +145,11 @@ class World:
         """The incident's lines, oldest first, as JSON; of these kinds (none: all)."""
         rows = sorted(await self.rows(m.Line, m.Line.incident_id == id_), key=lambda row: int(row["version"]))
         return [json.loads(row["text"]) for row in rows if not kinds or row["kind"] in kinds]
+
+    async def breaches(self, id_: str, obligation: str = "initial") -> list[tuple[str, str]]:
+        """Each breach of a clock and each lifting, as (kind, due time)."""
+        lines = await self.ledger(id_, FactKind.BREACHED, FactKind.BREACH_LIFTED)
+        return [(x["kind"], x["body"]["due_at"]) for x in lines if x["body"]["obligation"] == obligation]
 
     async def kinds(self, id_: str) -> list[str]:
         return [line["kind"] for line in await self.ledger(id_)]

@@ -16,7 +16,7 @@ from reporter.core.canonical import canonical
 from reporter.core.clock import Clock
 from reporter.core.command import Command, Message, report_id
 from reporter.core.decide import Notice, Tracked
-from reporter.core.incident import Entry, View, derive
+from reporter.core.incident import ClockView, Entry, View, derive
 from reporter.core.instants import rfc3339
 from reporter.core.roster import Directory, Duty, UnitNode, UnitTree
 from reporter.core.schedule import Edition
@@ -124,14 +124,26 @@ def a_command(
     if sequence is not None:
         message = Message(f"reporter.in.x.{unit}", b"", body, sequence, received_at)
     digest = sha256(body).hexdigest()
-    return Command(
-        KINDS[kind], source, id_, received_at, unit, data, digest, f"nats:{unit}", message=message
-    )
+    return Command(KINDS[kind], source, id_, received_at, unit, data, digest, f"nats:{unit}", message=message)
 
 
 def view_of(opened: Entry, *others: Entry, edition: Edition = EDITION) -> View:
     """The incident that these commands make."""
     return derive(edition, opened, others)
+
+
+def clock(view: View, obligation: str = "initial") -> ClockView:
+    return next(each for each in view.clocks if each.obligation.id == obligation)
+
+
+def dues(view: View) -> list[float]:
+    """Minutes after the occurrence."""
+    return [(each.due_at - at(0)).total_seconds() / 60 for each in view.clocks]
+
+
+def met(view: View) -> list[float | None]:
+    arrivals = [each.met_at for each in view.clocks]
+    return [None if each is None else (each - at(0)).total_seconds() / 60 for each in arrivals]
 
 
 @dataclass
@@ -149,9 +161,13 @@ class Story:
         self.tracked = Tracked("incident", self.unit, Mode.ACTUAL, IncidentState.OPEN, self.edition)
         self.entries = [self.opened]
         heading = {"unit": self.unit}
-        self.view = decide.open_incident(self.tracked, self.opened, heading, self.opened.received_at, "nats:east")
+        self.view = decide.open_incident(
+            self.tracked, self.opened, heading, self.opened.received_at, "nats:east"
+        )
 
-    def tell(self, entry: Entry, now: float | None = None, *, acks: Sequence[tuple[str, timedelta]] = ()) -> Self:
+    def tell(
+        self, entry: Entry, now: float | None = None, *, acks: Sequence[tuple[str, timedelta]] = ()
+    ) -> Self:
         """One more command, processed when it is received or at `now` minutes."""
         self.entries.append(entry)
         when = entry.received_at if now is None else at(now)
@@ -194,4 +210,12 @@ class Story:
 
     def fired(self, obligation: str = "initial") -> list[tuple[str, str, int]]:
         """Each firing as (reason, step, repeat), in order."""
-        return list(dict.fromkeys((reason, step, repeat) for reason, step, repeat, _ in self.told(obligation)))
+        return list(
+            dict.fromkeys((reason, step, repeat) for reason, step, repeat, _ in self.told(obligation))
+        )
+
+
+def breaches(story: Story, obligation: str = "initial") -> list[tuple[str, str]]:
+    """Each breach and each lifting as (kind, due time)."""
+    lines = story.lines(FactKind.BREACHED, FactKind.BREACH_LIFTED, obligation=obligation)
+    return [(line["kind"], line["body"]["due_at"]) for line in lines]

@@ -9,7 +9,7 @@ import pytest
 from nats.js.api import DeliverPolicy
 from rich.console import Console
 
-from reporter.bench import BenchError, archive, latency, reference
+from reporter.bench import BenchError, UnknownFigure, archive, reference, run
 from reporter.bench.fill import Filler
 from reporter.bench.ground import Bed, Ground, filesystem
 from reporter.bench.plain import Plain
@@ -23,6 +23,7 @@ from reporter.bus import Bus
 from reporter.core.instants import parse, rfc3339
 from reporter.embedded import EmbeddedNats
 from reporter.intake.envelope import read
+from reporter.settings import Settings
 from reporter.store.database import Database
 from reporter.store.ledger_check import verify
 from reporter.timesource import SystemTime, from_micros, micros
@@ -95,7 +96,7 @@ def test_figures_are_chosen_by_name_and_bursts_by_their_word() -> None:
     assert chosen([], FULL) == figures_of(FULL)
     assert chosen(["idle", "arm"], FULL) == ["arm", "idle"]
     assert chosen(["burst"], QUICK) == ["burst-200", "burst-1000"]
-    with pytest.raises(BenchError, match="armm"):
+    with pytest.raises(UnknownFigure, match="armm"):
         chosen(["armm"], FULL)
 
 
@@ -208,8 +209,10 @@ def test_the_deadline_loop_writes_one_fact_per_clock_and_none_early(
     offsets = [0] * (reference.BATCH + 3) + [50_000, 120_000]
     late_ms = reference.deadline_loop(plain, offsets, 0.3)
     assert len(late_ms) == len(offsets) and min(late_ms) >= 0
-    assert plain.rows("SELECT count(*), count(DISTINCT clock) FROM facts") == [(len(offsets), len(offsets))]
-    assert plain.rows("SELECT count(*) FROM due_clocks WHERE state = 0") == [(0,)]
+    facts = plain.rows("SELECT count(*), count(DISTINCT incident), min(recorded_at - due_at) >= 0 FROM facts")
+    assert facts == [(len(offsets), len(offsets), True)]
+    pending = plain.rows("SELECT count(*) FROM due_clocks WHERE fired_at IS NULL")
+    assert pending == [(len(offsets),)]
     plain.close()
 
 
@@ -281,10 +284,16 @@ def test_the_watch_dates_each_breach_between_its_commit_and_the_end(
 # --- the real service, for a moment -------------------------------------------------------------------------
 
 
-async def test_latency_is_measured_on_a_running_service_and_on_the_plain_loop(bed: Bed) -> None:
-    samples = await latency.measure(bed, TINY, silent)
-    assert [sample.metric for sample in samples] == ["p50", "p99", "max"]
-    assert all(sample.value > 0 and sample.reference for sample in samples)
+async def test_latency_is_measured_on_a_running_service_and_told_as_one_document(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("reporter.bench.session.QUICK", TINY)
+    assert await run(Settings(), figures=["latency"], runs=1, as_json=True, quick=True) in (None, 1)
+    told = capsys.readouterr()
+    document = json.loads(told.out)
+    assert [item["metric"] for item in document["items"]] == ["p50", "p99", "max"]
+    assert all(item["median"] > 0 and item["reference"] > 0 for item in document["items"])
+    assert document["machine"]["synchronous"] == "FULL" and "latency" in told.err
 
 
 async def test_start_and_idle_are_measured_on_a_filled_database(ground: Ground) -> None:

@@ -15,18 +15,26 @@ FAR = at(100_000)
 
 
 def a_view(**changes: Any) -> ClockView:
-    return ClockView(**({"obligation": INITIAL, "position": 0, "starts_at": at(0), "due_at": at(20)} | changes))
+    view: dict[str, Any] = {"obligation": INITIAL, "position": 0, "starts_at": at(0), "due_at": at(20)}
+    return ClockView(**(view | changes))
 
 
-def a_clock(*, now: datetime = FAR, closed: datetime | None = None, provisional: bool = False, breached: bool | None = None,
-            stopped: bool = False, **view: Any) -> Clock:  # fmt: skip
+def a_clock(
+    *,
+    now: datetime = FAR,
+    closed: datetime | None = None,
+    provisional: bool = False,
+    breached: bool | None = None,
+    stopped: bool = False,
+    **view: Any,
+) -> Clock:
     """A settled clock due at 20 minutes; `breached`: a breach stands, certain or not."""
     clock = started(a_view(**view), at(1))
     if breached is not None:
         clock.breach_due_at, clock.breach_certain = clock.due_at, breached
     if stopped:
         clock.state = ClockState.STOPPED
-    clock.settle(now, closed, is_provisional=provisional)
+    clock.settle(now, closed, None, is_provisional=provisional)
     return clock
 
 
@@ -91,7 +99,12 @@ def test_it_is_missing_once_closed_and_breached(now: datetime, verdict: Verdict 
 def test_what_is_not_yet_due_runs_on_after_the_closure_with_its_ladder() -> None:
     clock = a_clock(now=at(10), closed=at(5), missing_at=at(20))
 
-    assert (clock.state, clock.verdict, clock.remind_at, clock.judge_at) == (ClockState.RUNNING, None, at(10), at(20))
+    assert (clock.state, clock.verdict, clock.remind_at, clock.judge_at) == (
+        ClockState.RUNNING,
+        None,
+        at(10),
+        at(20),
+    )
 
 
 def test_what_was_due_at_the_closure_is_chased_no_further() -> None:
@@ -101,7 +114,9 @@ def test_what_was_due_at_the_closure_is_chased_no_further() -> None:
 
 
 def test_a_stopped_clock_has_no_verdict_and_wants_no_look() -> None:
-    clock = a_clock(stopped=True, met_at=at(30), met_by="r", breached=True, missing_at=at(22), aware_due_at=at(40))
+    clock = a_clock(
+        stopped=True, met_at=at(30), met_by="r", breached=True, missing_at=at(22), aware_due_at=at(40)
+    )
 
     assert (clock.state, clock.verdict, clock.aware_verdict) == (ClockState.STOPPED, None, None)
     assert (clock.remind_at, clock.judge_at) == (None, None)
@@ -123,7 +138,11 @@ def test_an_uncertain_breach_is_looked_at_again_when_the_latest_end_passes() -> 
 
 @pytest.mark.parametrize(
     ("met_at", "verdict", "aware_verdict"),
-    [(at(50), Verdict.LATE, Verdict.ON_TIME), (at(55), Verdict.LATE, Verdict.ON_TIME), (at(56), Verdict.LATE, Verdict.LATE)],
+    [
+        (at(50), Verdict.LATE, Verdict.ON_TIME),
+        (at(55), Verdict.LATE, Verdict.ON_TIME),
+        (at(56), Verdict.LATE, Verdict.LATE),
+    ],
 )
 def test_late_discovery_gives_a_second_verdict_and_never_changes_the_first(
     met_at: datetime, verdict: Verdict, aware_verdict: Verdict

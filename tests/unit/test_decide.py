@@ -2,16 +2,11 @@
 
 import json
 from datetime import timedelta
-from hashlib import sha256
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from reporter.core.incident import Entry
-from reporter.core.ledger import GENESIS
-from reporter.core.terms import ClockState, FactKind, Mode, Verdict
+from reporter.core.terms import FactKind, Mode, Verdict
 from tests.unit.factories import (
     ELEMENTS,
     Story,
@@ -20,6 +15,7 @@ from tests.unit.factories import (
     an_incident,
     at,
     between,
+    breaches,
     elements,
     text,
 )
@@ -37,12 +33,6 @@ def verdicts(story: Story) -> list[str | None]:
 
 def states(story: Story) -> list[str]:
     return [clock.state.value for clock in story.tracked.clocks]
-
-
-def breaches(story: Story, obligation: str = "initial") -> list[tuple[str, str]]:
-    """Each breach and each lifting as (kind, due time)."""
-    lines = story.lines(BREACHED, LIFTED, obligation=obligation)
-    return [(line["kind"], line["body"]["due_at"]) for line in lines]
 
 
 # --- 3.2, 3.7 breach, late, missing -------------------------------------------------------------------------
@@ -95,7 +85,13 @@ def test_a_report_stored_in_time_and_processed_after_the_breach_lifts_it() -> No
 
 
 def test_a_skipped_first_report_is_late_by_the_second_and_not_missing() -> None:
-    story = a_story().tick_through(50).tell(a_report(50, "verified")).tick_through(130).tell(an_entry("closed", 131))
+    story = (
+        a_story()
+        .tick_through(50)
+        .tell(a_report(50, "verified"))
+        .tick_through(130)
+        .tell(an_entry("closed", 131))
+    )
 
     assert verdicts(story) == ["late", "on_time", "missing"]
     assert story.clock().late_by_s == 1800
@@ -178,7 +174,9 @@ def test_a_provisional_breach_is_uncertain_and_its_verdict_undetermined() -> Non
 
 
 def test_narrowing_an_interval_to_its_earliest_end_makes_the_breach_certain_without_a_second_one() -> None:
-    story = a_story(10, occurred=between(0, 30)).tick(20).tell(an_entry("amended", 25, occurred=text(0))).tick(25)
+    story = (
+        a_story(10, occurred=between(0, 30)).tick(20).tell(an_entry("amended", 25, occurred=text(0))).tick(25)
+    )
 
     assert breaches(story) == [("breached", text(20))]
     assert story.clock().breach_certain is True
@@ -205,7 +203,12 @@ def test_late_discovery_is_thirty_minutes_overdue_and_within_the_awareness_clock
     story = a_story(36, aware=text(35)).tick(36).tell(a_report(50, "initial", form="phone"))
 
     clock = story.clock()
-    assert (clock.verdict, clock.late_by_s, clock.aware_due_at, clock.aware_verdict) == ("late", 1800, at(55), "on_time")
+    assert (clock.verdict, clock.late_by_s, clock.aware_due_at, clock.aware_verdict) == (
+        "late",
+        1800,
+        at(55),
+        "on_time",
+    )
 
 
 # --- 3.9 amendments -----------------------------------------------------------------------------------------
@@ -220,7 +223,11 @@ def test_an_amendment_lifts_the_breach_and_breaches_the_new_due_time_in_the_same
     commit = [json.loads(line.text) for line in story.tracked.lines[before:]]
     assert [line["kind"] for line in commit] == ["amended", "breach_lifted", "breached"]
     assert commit[1]["body"]["reason"] == "amended"
-    assert (commit[2]["at"], commit[2]["body"]["due_at"], commit[2]["body"]["certain"]) == (text(25), text(25), True)
+    assert (commit[2]["at"], commit[2]["body"]["due_at"], commit[2]["body"]["certain"]) == (
+        text(25),
+        text(25),
+        True,
+    )
     assert states(story)[0] == "breached"
     story.tick(40)
     assert len(breaches(story)) == 3
@@ -237,7 +244,13 @@ def test_an_amendment_to_a_due_time_still_to_come_only_lifts() -> None:
 
 
 def test_an_amended_late_report_breaches_again_though_it_has_arrived() -> None:
-    story = a_story().tick(20).tell(a_report(40, "initial")).tell(an_entry("amended", 50, occurred=text(5))).tick(50)
+    story = (
+        a_story()
+        .tick(20)
+        .tell(a_report(40, "initial"))
+        .tell(an_entry("amended", 50, occurred=text(5)))
+        .tick(50)
+    )
 
     assert breaches(story) == [("breached", text(20)), ("breach_lifted", text(20)), ("breached", text(25))]
     assert (story.clock().verdict, story.clock().late_by_s) == ("late", 900)
@@ -267,15 +280,19 @@ def test_steps_made_past_by_an_amendment_make_one_notice_each_for_the_union_of_t
 
     amended = [each for each in story.told() if each[0] == "amended"]
     assert {each[1:3] for each in amended} == {("PT5M", 1)}
-    assert sorted(each[3] for each in amended) == ["superior.duty_officer", "unit.duty_officer", "unit.leader"]
+    assert sorted(each[3] for each in amended) == [
+        "superior.duty_officer",
+        "unit.duty_officer",
+        "unit.leader",
+    ]
 
 
 def test_reminders_made_past_by_an_amendment_are_reminders_and_no_escalation() -> None:
     story = a_story().tell(an_entry("amended", 8, occurred=text(-5))).tick(8)
 
-    assert [(line["kind"], line["body"]["reason"]) for line in story.lines() if line["actor"] == "engine"] == [
-        ("reminded", "amended")
-    ]
+    assert [
+        (line["kind"], line["body"]["reason"]) for line in story.lines() if line["actor"] == "engine"
+    ] == [("reminded", "amended")]
 
 
 def test_an_exercise_that_becomes_actual_fires_its_past_steps_once_and_unmarked() -> None:
@@ -332,6 +349,15 @@ def test_reopening_resumes_the_original_due_times_with_one_notice_of_what_has_pa
     assert story.fired() == [("reopened", "PT5M", 1)]
     assert states(story) == ["breached", "running", "running"]
     assert story.clock("verified").remind_at == at(40)
+
+
+def test_reopening_what_was_reported_meanwhile_fires_nothing() -> None:
+    story = (
+        a_story().tell(an_entry("withdrawn", 5)).tell(a_report(30, "initial")).tell(an_entry("reopened", 45))
+    )
+
+    assert story.tick(45).fired() == []
+    assert (story.clock().verdict, breaches(story)) == ("late", [("breached", text(20))])
 
 
 def test_a_breach_stands_through_a_withdrawal_and_is_not_repeated() -> None:
@@ -404,9 +430,17 @@ def test_a_report_cancels_what_has_not_fired() -> None:
 
 def test_an_acknowledgement_ends_the_repetition_and_neither_the_clock_nor_the_next_step() -> None:
     ten = timedelta(minutes=10)
-    story = a_story().tick_through(41).tell(an_entry("acknowledged", 42), acks=[("initial", ten)]).tick_through(300)
+    story = (
+        a_story()
+        .tick_through(41)
+        .tell(an_entry("acknowledged", 42), acks=[("initial", ten)])
+        .tick_through(300)
+    )
 
-    assert [each for each in story.fired() if each[1] == "PT10M"] == [("escalation", "PT10M", 1), ("escalation", "PT10M", 2)]
+    assert [each for each in story.fired() if each[1] == "PT10M"] == [
+        ("escalation", "PT10M", 1),
+        ("escalation", "PT10M", 2),
+    ]
     assert states(story)[0] == "breached"
     assert ("escalation", "PT20M", 6) in story.fired("verified")
 
@@ -415,132 +449,3 @@ def test_acknowledging_an_earlier_step_does_not_stop_a_later_one() -> None:
     story = a_story().tick_through(20).tell(an_entry("acknowledged", 21), acks=[("initial", timedelta(0))])
 
     assert ("escalation", "PT5M", 1) in story.tick_through(26).fired()
-
-
-# --- laws ---------------------------------------------------------------------------------------------------
-
-minutes = st.integers(2, 200)
-commands = st.lists(
-    st.one_of(
-        st.builds(
-            lambda m, covers, form, names: a_report(m, *covers, form=form, elements=elements(*names)),
-            minutes,
-            st.lists(st.sampled_from(["initial", "verified", "detailed"]), max_size=2, unique=True),
-            st.sampled_from(["phone", "written"]),
-            st.lists(st.sampled_from(ELEMENTS), unique=True),
-        ),
-        st.builds(lambda m, o: an_entry("amended", m, occurred=text(o)), minutes, st.integers(-60, 60)),
-        st.builds(lambda m, o, w: an_entry("amended", m, occurred=between(o, o + w)), minutes, st.integers(-60, 60), minutes),
-        st.builds(an_entry, st.sampled_from(["withdrawn", "closed", "reopened"]), minutes),
-    ),
-    max_size=7,
-    unique_by=lambda entry: entry.id,
-)
-openings = st.builds(an_incident, st.integers(1, 200), occurred=st.sampled_from([text(0), between(0, 30), None]))
-END = 400.0
-
-
-def final(story: Story) -> list[tuple[object, ...]]:
-    """What must not depend on when anything was processed. The breach of a stopped clock has a test of its own."""
-    return [
-        (c.obligation.id, c.due_at, c.due_latest_at, c.state, c.met_at, c.met_by, c.verdict, c.complete, c.undeclared,
-         c.aware_verdict, c.missing_at, c.state is ClockState.STOPPED or (c.breach_due_at, c.breach_certain))
-        for c in story.tracked.clocks
-    ]  # fmt: skip
-
-
-def played(opened: Entry, arrivals: list[tuple[float, Entry]], ticks: list[int]) -> Story:
-    """Commands processed at these minutes, with ticks between, and time run out."""
-    story = Story(opened)
-    steps: list[tuple[float, int, Any]] = [(minute, 0, entry) for minute, entry in arrivals]
-    steps += [(float(tick), 1, None) for tick in ticks]
-    for minute, _, entry in sorted(steps, key=lambda step: step[:2]):
-        if entry is None:
-            story.tick(minute)
-        else:
-            story.tell(entry, now=minute)
-    return story.tick_through(END).tick(END)
-
-
-@settings(max_examples=150)
-@given(openings, commands, st.lists(st.integers(1, 300), max_size=5), st.randoms())
-def test_any_processing_order_gives_the_same_clocks(opened: Entry, entries: list[Entry], ticks: list[int], random: Any) -> None:
-    """Processed as they arrive, or anyhow later and in any order, with ticks wherever they fall."""
-    in_order = [((entry.received_at - at(0)).total_seconds() / 60, entry) for entry in entries]
-    disorder = [(random.uniform(minute, 300), entry) for minute, entry in in_order]
-
-    assert final(played(opened, disorder, ticks)) == final(played(opened, in_order, []))
-
-
-@settings(max_examples=150)
-@given(openings, commands, st.lists(st.integers(1, 300), max_size=8), st.integers(0, 60))
-def test_a_second_tick_at_the_same_instants_adds_nothing(
-    opened: Entry, entries: list[Entry], ticks: list[int], behind: int
-) -> None:
-    arrivals = [((entry.received_at - at(0)).total_seconds() / 60, entry) for entry in entries]
-    story = Story(opened)
-    for minute in sorted({*ticks, *(int(minute) for minute, _ in arrivals)}):
-        for _, entry in [each for each in arrivals if int(each[0]) == minute]:
-            story.tell(entry)
-        story.tick(minute, judged=minute - behind)
-        before = len(story.tracked.lines), final(story), [(c.remind_at, c.judge_at) for c in story.tracked.clocks]
-
-        story.tick(minute, judged=minute - behind)
-
-        assert before == (
-            len(story.tracked.lines), final(story), [(c.remind_at, c.judge_at) for c in story.tracked.clocks]
-        )  # fmt: skip
-
-
-@settings(max_examples=100)
-@given(openings, commands, st.lists(st.integers(1, 300), max_size=8))
-def test_no_instant_of_a_line_follows_from_the_moment_it_was_written(
-    opened: Entry, entries: list[Entry], ticks: list[int]
-) -> None:
-    arrivals = [((entry.received_at - at(0)).total_seconds() / 60, entry) for entry in entries]
-
-    def instants(story: Story) -> set[tuple[object, ...]]:
-        lines = story.lines(FactKind.REMINDED, FactKind.BREACHED, LIFTED, FactKind.ESCALATED, JUDGED)
-        return {(x["kind"], x["at"], x["body"]["obligation"], x["body"]["due_at"], x["body"].get("step")) for x in lines}
-
-    often = instants(played(opened, arrivals, list(range(1, 400))))
-    seldom = instants(played(opened, arrivals, ticks))
-
-    breach = {each for each in often if each[0] in ("breached", "breach_lifted")}
-    assert {each for each in seldom if each[0] == "breached"} <= breach
-    assert {each[1] for each in seldom} <= {each[1] for each in often} | {text(m) for m in range(-500, 900)}
-
-
-@settings(max_examples=60)
-@given(openings, commands, st.lists(st.integers(1, 300), max_size=8))
-def test_the_chain_of_hashes_holds_and_versions_have_no_gap(opened: Entry, entries: list[Entry], ticks: list[int]) -> None:
-    arrivals = [((entry.received_at - at(0)).total_seconds() / 60, entry) for entry in entries]
-    story = played(opened, arrivals, ticks)
-
-    prev = GENESIS
-    for version, line in enumerate(story.tracked.lines, start=1):
-        told = json.loads(line.text)
-        assert (told["version"], told["prev"], line.hash) == (version, prev, sha256(line.text.encode()).hexdigest())
-        prev = line.hash
-    assert story.tracked.head == prev
-
-
-@settings(max_examples=100)
-@given(openings, commands, st.lists(st.integers(1, 300), max_size=8))
-def test_at_most_one_breach_stands_and_the_ledger_says_the_same_as_the_clock(
-    opened: Entry, entries: list[Entry], ticks: list[int]
-) -> None:
-    arrivals = [((entry.received_at - at(0)).total_seconds() / 60, entry) for entry in entries]
-    story = played(opened, arrivals, ticks)
-
-    for clock in story.tracked.clocks:
-        standing: list[str] = []
-        for kind, due in breaches(story, clock.obligation.id):
-            if kind == "breached":
-                assert not standing
-                standing.append(due)
-            else:
-                assert standing == [due]
-                standing.clear()
-        assert standing == [line for line in [clock.breach_due_at and text(us=(clock.breach_due_at - at(0)) // timedelta(microseconds=1))] if line]
-        assert clock.state is not ClockState.RUNNING or clock.due_at > at(END)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any  # documents of JSON
@@ -59,7 +60,9 @@ async def ringing(world: World, broker: Broker, gate: Gate | None = None) -> Asy
 async def opened(gate: Gate, due: datetime, id_: str = "e1") -> str:
     """An incident whose initial report is due then."""
     data = facts(occurred=rfc3339(due - TWENTY))
-    [outcome] = await gate.submit([a_command("occurred", data, due - timedelta(minutes=19), id_=id_, sequence=1)])
+    [outcome] = await gate.submit(
+        [a_command("occurred", data, due - timedelta(minutes=19), id_=id_, sequence=1)]
+    )
     assert outcome.incident is not None
     return outcome.incident
 
@@ -98,7 +101,7 @@ async def test_of_two_doorbells_one_records_each_breach(world: World) -> None:
     async with ringing(world, Broker()), ringing(world, Broker(), Gate(world.database, CATALOG, TIME)):
         incidents = [await opened(world.gate, due, f"e{number}") for number in range(20)]
         for incident in incidents:
-            await eventually(lambda incident=incident: world.ledger(incident, FactKind.BREACHED), 5)
+            await eventually(partial(world.ledger, incident, FactKind.BREACHED), 5)
         await sleep(REREAD_S + 0.2)
 
     for incident in incidents:

@@ -1,42 +1,26 @@
 """What an incident is: a function of the set of its commands (contract 3.1 to 3.10 and 3.14)."""
 
-from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reporter.core.incident import ClockView, Entry, View
-from reporter.core.schedule import Bound, Citation, Condition, Edition, Guard, Obligation, Span, Step
 from reporter.core.terms import IncidentState, Mode
 from tests.unit.factories import (
-    CATALOG,
-    EDITION,
     ELEMENTS,
     a_report,
     an_entry,
     an_incident,
     at,
     between,
+    clock,
+    dues,
     elements,
+    met,
     text,
     view_of,
 )
-
-
-def clock(view: View, obligation: str = "initial") -> ClockView:
-    return next(each for each in view.clocks if each.obligation.id == obligation)
-
-
-def dues(view: View) -> list[float]:
-    """Minutes after the occurrence."""
-    return [(each.due_at - at(0)).total_seconds() / 60 for each in view.clocks]
-
-
-def met(view: View) -> list[float | None]:
-    return [each.met_at and (each.met_at - at(0)).total_seconds() / 60 for each in view.clocks]
-
 
 # --- 3.1 anchor ---------------------------------------------------------------------------------------------
 
@@ -132,7 +116,9 @@ def test_an_amendments_occurrence_is_held_against_the_amendments_own_arrival() -
         ([], "written", [5, None, None]),
     ],
 )
-def test_each_obligation_is_tested_by_itself(covers: list[str], form: str, expected: list[float | None]) -> None:
+def test_each_obligation_is_tested_by_itself(
+    covers: list[str], form: str, expected: list[float | None]
+) -> None:
     assert met(view_of(an_incident(1), a_report(5, *covers, form=form))) == expected
 
 
@@ -143,12 +129,20 @@ def test_a_later_report_does_not_take_over_what_is_met() -> None:
 
 
 def test_a_report_that_names_nothing_is_for_the_earliest_unmet_that_its_form_allows() -> None:
-    reports = [a_report(minute, form=form) for minute, form in [(3, "phone"), (4, "phone"), (5, "written"), (6, "written")]]
+    reports = [
+        a_report(minute, form=form)
+        for minute, form in [(3, "phone"), (4, "phone"), (5, "written"), (6, "written")]
+    ]
 
     view = view_of(an_incident(1), *reports)
 
     assert met(view) == [3, 5, 6]
-    assert [view.covers[each.report or ""] for each in reports] == [("initial",), (), ("verified",), ("detailed",)]
+    assert [view.covers[each.report or ""] for each in reports] == [
+        ("initial",),
+        (),
+        ("verified",),
+        ("detailed",),
+    ]
 
 
 def test_covers_that_cannot_be_read_count_as_absent_and_are_named() -> None:
@@ -170,9 +164,13 @@ def test_a_strangers_report_is_kept_and_stops_no_clock() -> None:
 
 def test_five_of_seven_elements_are_incomplete_with_the_list_of_the_other_two() -> None:
     said: dict[str, Any] = {
-        **elements("cause", "development"), "background": {"pending": "正在核实"}, "consequence": {"none": True},
-        "response": "已疏散", "impact": " ", "opinion": {"pending": ""},
-    }  # fmt: skip
+        **elements("cause", "development"),
+        "background": {"pending": "正在核实"},
+        "consequence": {"none": True},
+        "response": "已疏散",
+        "impact": " ",
+        "opinion": {"pending": ""},
+    }
     detailed = clock(view_of(an_incident(1), a_report(90, "detailed", elements=said)), "detailed")
 
     assert (detailed.met_at, detailed.complete, detailed.undeclared) == (at(90), False, ["impact", "opinion"])
@@ -262,7 +260,9 @@ def test_late_discovery_starts_a_second_clock_beside_the_statutory_one() -> None
 
 
 @pytest.mark.parametrize(("aware", "anomalies"), [(text(0), []), (text(us=-1), ["aware_before_occurrence"])])
-def test_an_awareness_not_later_than_the_occurrence_starts_no_second_clock(aware: str, anomalies: list[str]) -> None:
+def test_an_awareness_not_later_than_the_occurrence_starts_no_second_clock(
+    aware: str, anomalies: list[str]
+) -> None:
     view = view_of(an_incident(36, aware=aware))
 
     assert (clock(view).aware_due_at, view.anomalies) == (None, anomalies)
@@ -287,7 +287,9 @@ def test_for_one_fact_the_latest_received_amendment_holds_and_the_others_stay() 
 
 
 def test_an_amendment_clears_a_fact_with_null_and_ignores_what_it_cannot_read() -> None:
-    view = view_of(an_incident(1, grade="IV"), an_entry("amended", 5, grade=None, casualties={"dead": "many"}))
+    view = view_of(
+        an_incident(1, grade="IV"), an_entry("amended", 5, grade=None, casualties={"dead": "many"})
+    )
 
     assert view.facts["grade"] is None
     assert view.anomalies == ["field_invalid:casualties.dead"]
@@ -341,7 +343,9 @@ def test_the_mode_changes_only_from_exercise_or_test_to_actual(was: str, wanted:
         (["closed", "withdrawn", "reopened"], IncidentState.OPEN),
     ],
 )
-def test_the_state_follows_the_commands_in_order_of_arrival(commands: list[str], state: IncidentState) -> None:
+def test_the_state_follows_the_commands_in_order_of_arrival(
+    commands: list[str], state: IncidentState
+) -> None:
     entries = [an_entry(kind, 10 + index) for index, kind in enumerate(commands)]
 
     assert view_of(an_incident(1), *reversed(entries)).state is state
@@ -356,8 +360,12 @@ def test_a_reopened_incident_is_judged_as_if_it_never_stopped() -> None:
     assert (dues(stopped), clock(stopped).missing_at) == ([20, 60, 120], None)
 
 
-@pytest.mark.parametrize(("withdrawn", "report", "is_odd"), [(20, None, False), (21, None, True), (21, 20, False), (30, 21, True)])
-def test_withdrawing_after_a_breach_is_an_anomaly(withdrawn: float, report: float | None, is_odd: bool) -> None:
+@pytest.mark.parametrize(
+    ("withdrawn", "report", "is_odd"), [(20, None, False), (21, None, True), (21, 20, False), (30, 21, True)]
+)
+def test_withdrawing_after_a_breach_is_an_anomaly(
+    withdrawn: float, report: float | None, is_odd: bool
+) -> None:
     reports = [a_report(report, "initial")] if report else []
 
     view = view_of(an_incident(1), an_entry("withdrawn", withdrawn), *reports)
@@ -369,97 +377,3 @@ def test_a_withdrawal_may_name_the_incident_that_survives() -> None:
     other = "8A5F0F3E-6D3C-5F0E-9A3E-0D8E2B6F4C11"
 
     assert view_of(an_incident(1), an_entry("withdrawn", 5, duplicate_of=other)).survivor == other.lower()
-
-
-# --- other regimes ------------------------------------------------------------------------------------------
-
-
-def edition_of(schedule: str) -> Edition:
-    found = CATALOG.get(schedule)
-    assert found is not None
-    return found.editions[-1]
-
-
-def test_nis2_counts_from_awareness_and_its_final_from_the_submitted_notification() -> None:
-    nis2 = edition_of("eu-nis2-art23")
-    opened = an_incident(60, aware=text(30))
-
-    waiting = view_of(opened, edition=nis2)
-    submitted = view_of(opened, a_report(600, "notification"), edition=nis2)
-
-    assert clock(waiting, "early_warning").due_at == at(30) + timedelta(hours=24)
-    assert clock(waiting, "final").starts_at == clock(waiting, "notification").due_at == at(30) + timedelta(hours=72)
-    assert clock(submitted, "final").starts_at == at(600)
-    assert clock(submitted, "final").due_at.date() == date(2026, 12, 23)
-
-
-def test_a_nis2_notification_does_not_stand_for_the_early_warning() -> None:
-    view = view_of(an_incident(60, aware=text(30)), a_report(600, "notification"), edition=edition_of("eu-nis2-art23"))
-
-    assert clock(view, "early_warning").met_at is None
-
-
-def an_obligation(id_: str, **changes: Any) -> Obligation:
-    zero = (Step(timedelta(0), ("unit.leader",)),)
-    shape: dict[str, Any] = {"bounds": (Bound("occurred", Span(exact=timedelta(hours=1))),), "forms": ("written",), "ladder": zero}
-    return Obligation(id=id_, title_zh=id_, title_en=id_, **(shape | changes))
-
-
-def an_edition(*obligations: Obligation) -> Edition:
-    citation = Citation("t", "1", "", date(2026, 1, 1))
-    return Edition("s", "2021-01-01", date(2021, 1, 1), "Asia/Shanghai", obligations, citation)
-
-
-def test_a_regrade_opens_the_obligations_whose_guard_now_holds() -> None:
-    major = Guard((Condition((("grade", ("I", "II")),)),))
-    edition = an_edition(an_obligation("base"), an_obligation("major", guard=major))
-
-    before = view_of(an_incident(1, grade="IV"), edition=edition)
-    after = view_of(an_incident(1, grade="IV"), an_entry("amended", 30, grade="II"), edition=edition)
-
-    assert [each.obligation.id for each in before.clocks] == ["base"]
-    assert [each.obligation.id for each in after.clocks] == ["base", "major"]
-
-
-def test_a_soft_obligation_is_never_breached_and_makes_no_anomaly_of_a_breach() -> None:
-    view = view_of(an_incident(1), an_entry("withdrawn", 90), edition=an_edition(an_obligation("at_once", soft=True)))
-
-    assert view.anomalies == []
-
-
-# --- 3.14 order ---------------------------------------------------------------------------------------------
-
-minutes = st.integers(2, 200)
-others = st.one_of(
-    st.builds(
-        lambda m, covers, form, said: a_report(m, *covers, form=form, elements=elements(*said)),
-        minutes,
-        st.lists(st.sampled_from(["initial", "verified", "detailed"]), max_size=2, unique=True),
-        st.sampled_from(["phone", "written"]),
-        st.lists(st.sampled_from(ELEMENTS), max_size=7, unique=True),
-    ),
-    st.builds(lambda m, o: an_entry("amended", m, occurred=text(o)), minutes, st.integers(-60, 60)),
-    st.builds(lambda m, g: an_entry("amended", m, id_=f"grade {m} {g}", grade=g), minutes, st.sampled_from(["I", "IV", None])),
-    st.builds(an_entry, st.sampled_from(["withdrawn", "closed", "reopened"]), minutes),
-)
-
-
-@given(st.lists(others, max_size=8, unique_by=lambda entry: entry.id), st.randoms())
-def test_any_order_of_the_commands_makes_the_same_incident(entries: list[Entry], random: Any) -> None:
-    shuffled = random.sample(entries, len(entries))
-
-    assert view_of(an_incident(1), *shuffled) == view_of(an_incident(1), *entries)
-
-
-@given(st.lists(others, max_size=8, unique_by=lambda entry: entry.id))
-def test_a_clock_is_met_by_an_actual_report_and_never_by_one_that_is_not_there(entries: list[Entry]) -> None:
-    arrivals = {entry.report: entry.received_at for entry in entries if entry.report}
-
-    for each in view_of(an_incident(1), *entries).clocks:
-        assert (each.met_at is None) == (each.met_by is None)
-        assert each.met_by is None or arrivals[each.met_by] == each.met_at
-        assert (each.complete is None) == (each.met_at is None or not each.obligation.elements)
-
-
-def test_the_default_schedule_is_the_one_in_force() -> None:
-    assert (EDITION.schedule_id, EDITION.id) == ("cn-zaozhuang-hitech-2021-9", "2021-02-05")

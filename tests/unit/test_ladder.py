@@ -1,4 +1,4 @@
-"""Reminders and escalation: what fires, when, how often (contract 3.12), without clocks, people or a database."""
+"""Reminders and escalation: what fires, when, how often (contract 3.12), without people or a database."""
 
 from copy import deepcopy
 from datetime import datetime, timedelta
@@ -28,7 +28,9 @@ def said(firing: Firing) -> tuple[str, float, int, float]:
     return (firing.reason.value, offset, firing.repeat, minutes(firing.at))
 
 
-def fired(ladder: Ladder, now: float, judged: float | None = None, *, us: int = 0) -> list[tuple[str, float, int, float]]:
+def fired(
+    ladder: Ladder, now: float, judged: float | None = None, *, us: int = 0
+) -> list[tuple[str, float, int, float]]:
     through = at(now, us=us) if judged is None else at(judged)
     return [said(firing) for firing in fire(ladder, INITIAL, at(now, us=us), through)]
 
@@ -215,15 +217,18 @@ def test_an_exercise_that_becomes_actual_fires_its_past_steps_once() -> None:
 
 # --- laws ---------------------------------------------------------------------------------------------------
 
+
+def a_step(offset: int, every: int | None, times: int) -> Step:
+    span = None if every is None else timedelta(minutes=every)
+    return Step(timedelta(minutes=offset), ("unit.leader",), span, times if span else 1)
+
+
 steps = st.lists(
     st.tuples(st.integers(-60, 60), st.none() | st.integers(1, 20), st.integers(2, 6)),
-    min_size=1, max_size=6, unique_by=lambda each: each[0],
-).map(
-    lambda raw: tuple(
-        Step(timedelta(minutes=o), ("unit.leader",), every and timedelta(minutes=every), times if every else 1)
-        for o, every, times in sorted([each for each in raw if each[0] != 0] + [(0, None, 1)])
-    )
-)  # fmt: skip
+    min_size=1,
+    max_size=6,
+    unique_by=lambda each: each[0],
+).map(lambda raw: tuple(a_step(*each) for each in sorted([*(x for x in raw if x[0] != 0), (0, None, 1)])))
 instants = st.integers(-100, 200)
 
 
@@ -234,7 +239,9 @@ def test_every_step_fires_once_whatever_the_instants_at_which_somebody_looks(
     ladder = armed(at(0), at(known))
     firings = [f for tick in [*sorted(ticks), 10_000] for f in fire(ladder, ladder_steps, at(tick), at(tick))]
 
-    fired_steps = [step.offset for f in firings if f.repeat == 1 or f.step.every is None for step in f.collapsed]
+    fired_steps = [
+        step.offset for f in firings if f.repeat == 1 or f.step.every is None for step in f.collapsed
+    ]
     firsts = {step.offset for f in firings for step in f.collapsed}
     assert firsts == {step.offset for step in ladder_steps}
     assert len(fired_steps) == len(set(fired_steps))
@@ -286,7 +293,11 @@ def test_looking_whenever_it_asks_to_be_looked_at_ends_and_fires_everything(
 
 @pytest.mark.parametrize("obligation", EDITION.obligations, ids=lambda each: each.id)
 def test_the_default_ladders_stand_as_the_issue_has_them(obligation: object) -> None:
-    expected = {"initial": [-10, -5, 0, 5, 10], "verified": [-20, -10, 0, 10, 20], "detailed": [-30, -10, 0, 15, 30]}
+    expected = {
+        "initial": [-10, -5, 0, 5, 10],
+        "verified": [-20, -10, 0, 10, 20],
+        "detailed": [-30, -10, 0, 15, 30],
+    }
     found = next(each for each in EDITION.obligations if each is obligation)
 
     assert [step.offset.total_seconds() / 60 for step in found.ladder] == expected[found.id]

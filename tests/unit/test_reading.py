@@ -67,10 +67,16 @@ def test_what_cannot_be_read_is_no_fact_and_is_named_by_its_path(data: dict[str,
 
 def test_every_field_of_the_contract_is_read() -> None:
     data = facts(
-        aware=text(5), category="accident", grade="II", sensitive=False, mode="actual", summary="…", channel="110",
+        aware=text(5),
+        category="accident",
+        grade="II",
+        sensitive=False,
+        mode="actual",
+        summary="…",
+        channel="110",
         place={"text": "3号库", "code": "370400", "lat": 34.8, "lon": 117.3},
         casualties={"dead": 3, "missing": 0, "serious": 2, "light": 9, "trapped": 0, "evacuated": 120},
-    )  # fmt: skip
+    )
 
     found, problems = incident_facts(data)
 
@@ -111,11 +117,19 @@ def test_a_report_is_read(data: dict[str, Any], covers: tuple[str, ...] | None, 
 @pytest.mark.parametrize(
     ("data", "path"),
     [
-        ({"covers": "initial"}, "covers"), ({"covers": [1]}, "covers"), ({"form": "fax"}, "form"), ({"author": 5}, "author"),
-        ({"elements": []}, "elements"), ({"text": 5}, "text"), ({"call": "110"}, "call"), ({"attachments": {}}, "attachments"),
+        ({"covers": "initial"}, "covers"),
+        ({"covers": [1]}, "covers"),
+        ({"form": "fax"}, "form"),
+        ({"author": 5}, "author"),
+        ({"elements": []}, "elements"),
+        ({"text": 5}, "text"),
+        ({"call": "110"}, "call"),
+        ({"attachments": {}}, "attachments"),
     ],
-)  # fmt: skip
-def test_what_cannot_be_read_of_a_report_is_named_and_counts_as_absent(data: dict[str, Any], path: str) -> None:
+)
+def test_what_cannot_be_read_of_a_report_is_named_and_counts_as_absent(
+    data: dict[str, Any], path: str
+) -> None:
     report, problems = reading.report(data)
 
     assert paths(problems) == [path] == paths(reading.problems(CommandKind.FILED, data))
@@ -130,10 +144,26 @@ def test_text_pending_with_a_reason_and_none_are_declared(said: object) -> None:
 @pytest.mark.parametrize(
     "said",
     [
-        None, "", "  ", "　", 0, True, [], ["a"], {}, {"pending": ""}, {"pending": " "}, {"pending": True}, {"pending": None},
-        {"none": False}, {"none": "true"}, {"none": 1}, {"none": True, "pending": "核实"}, {"text": "x"},
+        None,
+        "",
+        "  ",
+        "　",
+        0,
+        True,
+        [],
+        ["a"],
+        {},
+        {"pending": ""},
+        {"pending": " "},
+        {"pending": True},
+        {"pending": None},
+        {"none": False},
+        {"none": "true"},
+        {"none": 1},
+        {"none": True, "pending": "核实"},
+        {"text": "x"},
     ],
-)  # fmt: skip
+)
 def test_anything_else_is_undeclared(said: object) -> None:
     assert not reading.is_declared(said)
 
@@ -148,10 +178,15 @@ def test_an_incident_is_named_by_its_id_or_by_its_occurred_event() -> None:
 @pytest.mark.parametrize(
     ("data", "path"),
     [
-        ({}, "incident"), ({"incident": "x"}, "incident"), ({"incident": 5}, "incident"), ({"incident": ID + "0"}, "incident"),
-        ({"event": {"source": "urn:a"}}, "event"), ({"event": {"source": "", "id": "1"}}, "event"), ({"event": "x"}, "incident"),
+        ({}, "incident"),
+        ({"incident": "x"}, "incident"),
+        ({"incident": 5}, "incident"),
+        ({"incident": ID + "0"}, "incident"),
+        ({"event": {"source": "urn:a"}}, "event"),
+        ({"event": {"source": "", "id": "1"}}, "event"),
+        ({"event": "x"}, "incident"),
     ],
-)  # fmt: skip
+)
 def test_a_command_that_names_no_incident_is_a_problem(data: dict[str, Any], path: str) -> None:
     named = reading.target(CommandKind.AMENDED, data)
 
@@ -175,9 +210,28 @@ def test_the_strict_door_asks_for_a_title_and_names_every_path_at_once() -> None
 @given(
     st.sampled_from(list(CommandKind)),
     st.dictionaries(
-        st.sampled_from([*facts(), "aware", "grade", "mode", "place", "casualties", "covers", "form", "elements",
-                         "author", "incident", "event", "reason", "notice", "duplicate_of", "extra"]),  # fmt: skip
-        json_values | st.dictionaries(st.sampled_from(["earliest", "latest", "lat", "dead", "source"]), json_values),
+        st.sampled_from(
+            [
+                *facts(),
+                "aware",
+                "grade",
+                "mode",
+                "place",
+                "casualties",
+                "covers",
+                "form",
+                "elements",
+                "author",
+                "incident",
+                "event",
+                "reason",
+                "notice",
+                "duplicate_of",
+                "extra",
+            ]
+        ),
+        json_values
+        | st.dictionaries(st.sampled_from(["earliest", "latest", "lat", "dead", "source"]), json_values),
     ),
 )
 def test_no_data_whatever_breaks_a_reader(kind: CommandKind, data: dict[str, Any]) -> None:

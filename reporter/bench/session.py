@@ -4,7 +4,8 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from reporter.bench import archive, arm, deadlines, latency
 from reporter.bench.ground import Ground
@@ -41,21 +42,40 @@ async def run(
     with `as_json`, else one line per item where stdout is no terminal. Returns 1 if a target is missed.
     Errors: BenchError, also as UnknownFigure.
     """
-    # As Ctrl-C: what was started is ended, what was made is removed.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
     sizes = QUICK if quick else FULL
     wanted = chosen(figures, sizes)
     items: list[Item] = []
-    with Progress() as progress:
-        machines = []
+    machine: dict[str, object] = {}
+    with _ended_by_sigterm(), Progress() as progress:
         for server in (None, settings.database) if settings.database else (None,):
             with Ground(server) as ground:
-                machines.append(ground.machine())
-                found = await _measure(ground, sizes, wanted, runs, progress)
-                items += found
-    machine = {name: value for each in machines for name, value in each.items()}
+                machine |= ground.machine()
+                items += await _measure(ground, sizes, wanted, runs, progress)
     _tell(items, machine, settings.language, as_json=as_json)
     return 1 if any(item.reached is False for item in items) else None
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Lets SIGTERM end the block as Ctrl-C does: what was started is stopped, what was made is removed."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    is_terminated = False
+
+    def terminate() -> None:
+        nonlocal is_terminated
+        is_terminated = True
+        if task is not None:
+            task.cancel()
+
+    loop.add_signal_handler(signal.SIGTERM, terminate)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if is_terminated:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
 
 
 async def _measure(

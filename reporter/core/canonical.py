@@ -10,9 +10,9 @@ _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", 
 def canonical(value: object) -> bytes:
     """The RFC 8785 text of an I-JSON `value`, as UTF-8.
 
-    The standard library's encoder writes the same text wherever no float and no key beyond the basic plane is
-    involved (proved against the `rfc8785` package by a property test) and is ten times as fast; the rest goes
-    to the package. Errors: ValueError for what JSON cannot hold.
+    The standard library's encoder writes the same text wherever no key beyond the basic plane and no float is
+    involved that is whole, tiny or huge (proved against the `rfc8785` package by a property test) and is ten times
+    as fast; the rest goes to the package. Errors: ValueError for what JSON cannot hold.
     """
     if _is_plain(value):
         return canonical_plain(value)
@@ -20,7 +20,7 @@ def canonical(value: object) -> bytes:
 
 
 def canonical_plain(value: object) -> bytes:
-    """As `canonical`, for a value that is known to hold no float and no key beyond the basic plane."""
+    """As `canonical`, for a value that is known to hold text, whole numbers, true, false and null only."""
     return _encode(value).encode()
 
 
@@ -36,4 +36,6 @@ def _is_plain(value: object) -> bool:
         return True
     if kind is list or kind is tuple:
         return all(map(_is_plain, value))  # type: ignore[call-overload]
+    if kind is float:  # both write the shortest digits; they differ in exponents, and in "1.0"
+        return 1e-4 <= abs(value) < 1e15 and not value.is_integer()  # type: ignore[arg-type,attr-defined]
     return kind is str or kind is int or kind is bool or value is None

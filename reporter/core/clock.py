@@ -81,19 +81,14 @@ class Clock:
             and not (withdrawn_at is not None and withdrawn_at <= self.due_at)
         )
 
-    def is_certain(self, judged_through: datetime, *, is_provisional: bool) -> bool:
-        """Whether no end of an uncertain anchor would undo a breach recorded now."""
-        is_passed = self.final_due_at <= judged_through
-        return is_passed and not is_provisional and not (self.met_at and self.met_at <= self.final_due_at)
+    def can_be_certain(self, *, is_provisional: bool) -> bool:
+        """Whether a breach can stand whatever the anchor was: not if a report came before the later end."""
+        return not is_provisional and not (self.met_at and self.met_at <= self.final_due_at)
 
     def may_become_certain(self, *, is_provisional: bool) -> bool:
         """Whether the standing breach of an interval becomes certain when its later end passes."""
-        return (
-            self.breach_certain is False
-            and not is_provisional
-            and self.state is not ClockState.STOPPED
-            and (self.met_at is None or self.met_at > self.final_due_at)
-        )
+        is_open = self.breach_certain is False and self.state is not ClockState.STOPPED
+        return is_open and self.can_be_certain(is_provisional=is_provisional)
 
     def settle(
         self, now: datetime, closed_at: datetime | None, withdrawn_at: datetime | None = None, *, is_provisional: bool

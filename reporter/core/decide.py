@@ -14,7 +14,7 @@ from reporter.core.clock import Clock, adopt, started
 from reporter.core.command import NOTICE_NAMESPACE, uuid5
 from reporter.core.incident import Entry, View, derive
 from reporter.core.instants import maybe_rfc3339, rfc3339
-from reporter.core.ladder import FOREVER, Firing
+from reporter.core.ladder import Firing
 from reporter.core.ledger import GENESIS, Line, write_line
 from reporter.core.roster import Recipient
 from reporter.core.schedule import Edition, format_offset
@@ -107,12 +107,14 @@ def tick(incident: Tracked, now: datetime, judged_through: datetime, directory: 
     for clock in incident.clocks:
         until = clock.chased_until(incident.closed_at, incident.withdrawn_at)
         firings = list(ladder.fire(clock.ladder, clock.obligation.ladder, now, judged_through, until))
-        if clock.needs_breach(incident.withdrawn_at) and clock.due_at <= judged_through:
-            _breach(incident, clock, firings, now, judged_through, directory)
+        later = [firing for firing in firings if firing.step.offset >= ladder.ZERO]
         for firing in firings:
-            kind = FactKind.REMINDED if firing.step.offset < ladder.ZERO else FactKind.ESCALATED
-            body = _fire(incident, clock, firing, directory)
-            incident.write(kind, firing.at, now, body, ENGINE)
+            if firing.step.offset < ladder.ZERO:
+                incident.write(FactKind.REMINDED, firing.at, now, _fire(incident, clock, firing, directory), ENGINE)
+        if clock.needs_breach(incident.withdrawn_at) and clock.due_at <= judged_through:
+            _breach(incident, clock, later, now, judged_through, directory)
+        for firing in later:
+            incident.write(FactKind.ESCALATED, firing.at, now, _fire(incident, clock, firing, directory), ENGINE)
         if clock.may_become_certain(is_provisional=incident.is_provisional) and clock.final_due_at <= judged_through:
             clock.breach_certain = True
             incident.write(FactKind.JUDGED, clock.final_due_at, now, _judgement(clock), ENGINE)
@@ -132,7 +134,8 @@ def _breach(
 ) -> None:
     """Records the breach, dated at its due time, together with the step at zero if that is what fires."""
     clock.breach_due_at = clock.due_at
-    clock.breach_certain = clock.is_certain(judged_through, is_provisional=incident.is_provisional)
+    can_be_certain = clock.can_be_certain(is_provisional=incident.is_provisional)
+    clock.breach_certain = can_be_certain and clock.final_due_at <= judged_through
     body: dict[str, object] = {
         "obligation": clock.obligation.id,
         "due_at": rfc3339(clock.due_at),
@@ -322,7 +325,7 @@ def _reconcile(incident: Tracked, view: View, entry: Entry, *, anew: bool) -> _C
             continue
         changed.judged[each.obligation.id] = _judged(clock)
         was_due_at, was_final = clock.due_at, clock.final_due_at
-        was_chased = clock.chased_until(*was_ended) is FOREVER
+        was_chased_until = clock.chased_until(*was_ended)
         adopt(clock, each)
         is_stopped = view.state is IncidentState.WITHDRAWN
         clock.state = ClockState.STOPPED if is_stopped else ClockState.RUNNING
@@ -335,12 +338,12 @@ def _reconcile(incident: Tracked, view: View, entry: Entry, *, anew: bool) -> _C
             changed.lifted.append((clock.obligation.id, clock.breach_due_at, reason))
             clock.breach_due_at = clock.breach_certain = None
             changed.breached_anew.append(clock)
-        elif clock.breach_due_at is not None and clock.breach_certain and view.is_provisional:
+        elif clock.breach_due_at is not None and (
+            clock.final_due_at != was_final or not clock.can_be_certain(is_provisional=view.is_provisional)
+        ):
             clock.breach_certain = False
-        elif clock.breach_due_at is not None and clock.final_due_at != was_final:
-            clock.breach_certain = False
-        is_chased = clock.chased_until(view.closed_at, view.withdrawn_at) is FOREVER
-        if is_moved or anew or (is_chased and not was_chased):
+        is_chased_longer = clock.chased_until(view.closed_at, view.withdrawn_at) > was_chased_until
+        if is_moved or anew or is_chased_longer:
             clock.ladder = ladder.rearmed(
                 clock.ladder, clock.obligation.ladder, clock.due_at, entry.received_at, cause, anew=anew
             )

@@ -145,7 +145,7 @@ def _finite_or_flaw(digits: str) -> float | _Flaw:
     try:
         return _finite(digits)
     except ValueError:
-        return _Flaw("数值过大 / a number too large for a double")
+        return _Flaw(f"数值超出 ±{INTEGER_MAX} / a number beyond ±{INTEGER_MAX}; send it as a string")
 
 
 def _constant_flaw(name: str) -> _Flaw:

@@ -12,7 +12,7 @@ from reporter.core import reading
 from reporter.core.clocks import due_at
 from reporter.core.reading import Occurrence, Report
 from reporter.core.schedule import SUBMITTED, Edition, Obligation
-from reporter.core.terms import Anomaly, CommandKind, IncidentState, Mode, field_invalid
+from reporter.core.terms import Anomaly, CommandKind, IncidentState, Mode, anchor_unknown, field_invalid
 
 FUTURE_TOLERANCE = timedelta(minutes=2)
 """How far past its command's arrival an occurrence may lie (clocks of senders drift) before it is disbelieved."""
@@ -87,6 +87,8 @@ class View:
     clocks: list[ClockView]
     covers: dict[str, tuple[str, ...]]
     """For each report, the obligations it is for: as named, or as found where it names none."""
+    found: dict[str, list[str]]
+    """The part of `covers` that was found: it may change when an earlier report is processed later."""
 
 
 @dataclass(slots=True)
@@ -142,6 +144,7 @@ def derive(edition: Edition, opened: Entry, others: Sequence[Entry]) -> View:
         anomalies=anomalies,
         clocks=[],
         covers={},
+        found={},
     )
     filed = _filed(edition, ordered, view)
     _clocks(edition, view, opened.received_at, filed)
@@ -206,6 +209,8 @@ def _filed(edition: Edition, ordered: Sequence[Entry], view: View) -> list[_File
             met |= {o.id for o in edition.obligations if _qualifies(item, o, edition)}
         if entry.report:
             view.covers[entry.report] = item.covers
+            if item.report.covers is None:
+                view.found[entry.report] = list(item.covers)
         filed.append(item)
     return filed
 
@@ -235,6 +240,13 @@ def _clocks(edition: Edition, view: View, received_at: datetime, filed: Sequence
         if not obligation.guard.holds(view.facts):
             continue
         due = due_at(obligation, early, edition.zone)
+        if due is None:
+            # Who told us knew by then, so an unknown awareness is at the latest the arrival; others have no such bound.
+            unknown = next(bound.anchor for bound in obligation.bounds if bound.anchor not in early)
+            view.anomalies.append(anchor_unknown(unknown))
+            early.setdefault("aware", received_at)
+            late.setdefault("aware", received_at)
+            due = due_at(obligation, early, edition.zone)
         if due is None:
             continue
         clock = ClockView(obligation, position, _start(obligation, early), due)

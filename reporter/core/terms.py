@@ -159,6 +159,11 @@ def field_invalid(path: str) -> str:
     return f"field_invalid:{path}"
 
 
+def anchor_unknown(anchor: str) -> str:
+    """The anomaly of an obligation whose anchor nobody has stated."""
+    return f"anchor_unknown:{anchor}"
+
+
 LABELS: Final[dict[type[StrEnum], dict[str, tuple[str, str]]]] = {
     Category: {
         Category.NATURAL: ("自然灾害", "Natural disaster"),

@@ -34,11 +34,25 @@ class Apart:
         now: datetime,
     ) -> None:
         """Keeps each message once, queues its announcement, and counts it towards a notice."""
-        root = (await self._units.tree(connection)).root
+        kept = []
         for message, errors in rejected:
             id_ = await inbox.reject(connection, message, errors, now)
-            if id_ is None:
-                continue
+            if id_ is not None:
+                kept.append((id_, message, errors))
+        await self.announce(connection, directory, kept, now)
+
+    async def announce(
+        self,
+        connection: AsyncConnection,
+        directory: Directory,
+        kept: Sequence[tuple[int, Message, Sequence[Problem]]],
+        now: datetime,
+    ) -> None:
+        """Queues the announcements of rejected messages that are kept, and counts them towards a notice."""
+        if not kept:
+            return
+        root = (await self._units.tree(connection)).root
+        for id_, message, errors in kept:
             facts = inbox.announcement(message, errors, sha256(message.body).hexdigest())
             await connection.execute(
                 insert(OUTBOX).values(

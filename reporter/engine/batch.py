@@ -5,7 +5,7 @@ state is a function of the set of its commands.
 """
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
@@ -16,12 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.catalog import Catalog
 from reporter.core import reading
-from reporter.core.command import Command, Outcome, OutcomeKind, Problem, incident_id, report_id
+from reporter.core.command import Command, Message, Outcome, OutcomeKind, Problem, incident_id, report_id
 from reporter.core.decide import ENGINE, Directory, Tracked, apply, open_incident
 from reporter.core.incident import Entry
 from reporter.core.roster import UnitTree
 from reporter.core.schedule import Edition, parse_offset
-from reporter.core.terms import Anomaly, CommandKind, IncidentState, Mode
+from reporter.core.terms import Anomaly, CommandKind, IncidentState, Mode, field_invalid
 from reporter.store import inbox, incidents, notices
 from reporter.store.editions import Editions
 from reporter.store.incidents import Work
@@ -46,6 +46,8 @@ class Batch:
     held: dict[bytes, tuple[Command, str]] = field(default_factory=dict)
     codes: dict[str, tuple[str, str]] = field(default_factory=dict)
     changed: dict[str, Work] = field(default_factory=dict)
+    spoiled: list[tuple[int, Message, Sequence[Problem]]] = field(default_factory=list)
+    """Held messages that turned out to be impossible once their incident was known."""
 
     async def take(self, commands: Sequence[Command]) -> list[Outcome]:
         """Decides on every command and writes the result; the answers stand in the order of `commands`."""
@@ -85,7 +87,7 @@ class Batch:
         while wanted := wanted - self.works.keys():
             found = await incidents.load_work(self.connection, self._edition_of, wanted)
             self.works |= found
-            wanted = {work.survivor for work in found.values() if work.survivor}
+            wanted = {survivor for work in found.values() for survivor in _survivors(work)}
 
     async def _edition_of(self, digest: str) -> Edition:
         return await self.editions.of(self.connection, digest)
@@ -123,17 +125,16 @@ class Batch:
         return Outcome(OutcomeKind.HELD, target)
 
     async def _apply_held(self, aside: int, command: Command) -> None:
-        outcome = await self._decide_held(command)
-        if outcome.kind is OutcomeKind.ACCEPTED:
-            await inbox.release(self.connection, aside, "accepted")
+        """Decides on a held command whose incident has opened; it may have to wait for yet another one."""
+        outcome = await self._decide(command)
+        if waiting := self.held.pop(command.key, None):
+            await inbox.retarget(self.connection, aside, waiting[1])
         elif outcome.kind is OutcomeKind.REJECTED:
             await inbox.release(self.connection, aside, "rejected", outcome.errors)
-
-    async def _decide_held(self, command: Command) -> Outcome:
-        outcome = await self._decide(command)
-        if self.held.pop(command.key, None):  # it waits for yet another incident: stays as it is kept
-            return Outcome(OutcomeKind.HELD)
-        return outcome
+            if command.message is not None:
+                self.spoiled.append((aside, command.message, outcome.errors))
+        else:
+            await inbox.release(self.connection, aside, "accepted")
 
     async def _open(self, command: Command) -> Outcome:
         facts, problems = reading.incident_facts(command.data)
@@ -210,6 +211,8 @@ class Batch:
                 message = f"单位 {command.unit} 无权处理该事件 / unit {command.unit} may not act on this incident"
                 return _rejected(Problem("unit", message), incident=work.tracked.id)
             anomalies.append(Anomaly.FOREIGN_UNIT)
+        if command.kind not in (CommandKind.FILED, CommandKind.AMENDED):
+            anomalies += [field_invalid(problem.path) for problem in reading.problems(command.kind, command.data)]
         if (problem := self._refusal(command, work)) is not None:
             return _rejected(problem, incident=work.tracked.id)
         entry = Entry(
@@ -339,6 +342,14 @@ class Batch:
 
 def _rejected(*errors: Problem, incident: str | None = None) -> Outcome:
     return Outcome(OutcomeKind.REJECTED, incident, (), tuple(errors))
+
+
+def _survivors(work: Work) -> Iterator[str]:
+    """The incidents that any withdrawal of this one names: which of them counts may change with the next command."""
+    for entry in work.entries:
+        named = entry.data.get("duplicate_of")
+        if entry.kind is CommandKind.WITHDRAWN and isinstance(named, str):
+            yield named.lower()
 
 
 def _month(at: datetime, zone: str) -> str:

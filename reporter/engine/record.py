@@ -82,8 +82,9 @@ class Gate:
             outcomes = []
             for command in commands:
                 outcomes += await self._alone(command)
-        for command, outcome in zip(commands, outcomes, strict=True):
-            metrics.COMMANDS.labels(command.kind, outcome.kind).inc()
+        taken = Counter((command.kind, outcome.kind) for command, outcome in zip(commands, outcomes, strict=True))
+        for (kind, became), count in taken.items():
+            metrics.COMMANDS.labels(kind, became).inc(count)
         return outcomes
 
     async def _alone(self, command: Command) -> list[Outcome]:
@@ -111,6 +112,7 @@ class Gate:
             directory = Directory(tree, await on_duty(connection, now), self._channels)
             batch = Batch(connection, self._catalog, self._editions, tree, directory, now)
             outcomes = await batch.take(commands)
+            await self._apart.announce(connection, directory, batch.spoiled, now)
         self._announce([work.tracked for work in batch.changed.values()])
         return outcomes
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,6 +85,10 @@ async def settle(bus: Bus, gate: Gate, items: Sequence[Read]) -> None:
             rejected.append((item, outcome))
         else:
             await _finish(bus, item, outcome)
+    refused = [OutcomeKind.REJECTED] * (len(items) - len(readable))
+    taken: Counter[OutcomeKind] = Counter([*(outcome.kind for outcome in outcomes), *refused])
+    for kind, count in taken.items():
+        metrics.INTAKE_MESSAGES.labels(kind).inc(count)
     if rejected:
         await gate.reject([(item.arrival.message, outcome.errors) for item, outcome in rejected])
         for item, outcome in rejected:
@@ -104,7 +109,6 @@ async def submit(gate: Gate, commands: Sequence[Command]) -> list[Outcome]:
 
 async def _finish(bus: Bus, item: Read, outcome: Outcome) -> None:
     await bus.client.publish(item.arrival.acknowledge_to, b"+ACK")
-    metrics.INTAKE_MESSAGES.labels(outcome.kind).inc()
     if item.answer_to:
         await bus.client.publish(item.answer_to, json.dumps(answer(outcome), ensure_ascii=False).encode())
 

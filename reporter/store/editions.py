@@ -15,7 +15,6 @@ class Editions:
 
     def __init__(self) -> None:
         self._known: dict[str, Edition] = {}
-        self._stored: set[str] = set()
 
     async def of(self, connection: AsyncConnection, digest: str) -> Edition:
         """The edition with that digest, as it was when the first incident was bound to it."""
@@ -27,9 +26,7 @@ class Editions:
         return edition
 
     async def keep(self, connection: AsyncConnection, edition: Edition) -> None:
-        """Makes sure that the edition is stored. Remembered only once a later transaction has seen it there."""
-        if edition.digest in self._stored:
-            return
+        """Makes sure that the edition is stored; what a transaction that may yet fail has seen is not remembered."""
         stored = select(_TABLE.c.digest).where(_TABLE.c.digest == edition.digest)
         if (await connection.execute(stored)).scalar_one_or_none() is None:
             await connection.execute(
@@ -40,5 +37,3 @@ class Editions:
                     document=edition_document(edition),
                 )
             )
-        else:
-            self._stored.add(edition.digest)

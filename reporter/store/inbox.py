@@ -90,6 +90,11 @@ async def release(
     await connection.execute(update(ASIDE).where(ASIDE.c.id == id_).values(**changes))
 
 
+async def retarget(connection: AsyncConnection, id_: int, target: str) -> None:
+    """Lets a held message wait for another incident than it has so far."""
+    await connection.execute(update(ASIDE).where(ASIDE.c.id == id_).values(target=target))
+
+
 async def reject(
     connection: AsyncConnection, message: Message, errors: Sequence[Problem], now: datetime
 ) -> int | None:

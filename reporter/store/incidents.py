@@ -86,14 +86,15 @@ async def load_due(
 ) -> list[Tracked]:
     """Claims up to `limit` clocks whose time has come, earliest first, grouped by incident.
 
-    On PostgreSQL the incidents are locked, and those another replica holds are skipped.
+    On PostgreSQL incidents and clocks are locked, and those another replica holds are skipped: were only the
+    incident locked, its fresh row could come with a clock as it was before the other replica's commit.
     """
     found: dict[str, Tracked] = {}
     seen: set[tuple[str, str]] = set()
     joined = select(CLOCK, *_TRACKED).join(INCIDENT, INCIDENT.c.id == CLOCK.c.incident_id)
     for column, until in ((CLOCK.c.judge_at, judged_through), (CLOCK.c.remind_at, now)):
         due = joined.where(column <= until).order_by(column).limit(limit)
-        rows = await connection.execute(due.with_for_update(of=INCIDENT, skip_locked=True))
+        rows = await connection.execute(due.with_for_update(of=(INCIDENT, CLOCK), skip_locked=True))
         for row in rows:
             if (row.incident_id, row.obligation) in seen:
                 continue

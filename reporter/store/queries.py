@@ -5,7 +5,7 @@ incidents costs four queries whatever its length: incidents, clocks, notices, an
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar  # Any: columns of SQL and documents of JSON have no narrower type
@@ -286,7 +286,7 @@ async def _with_parts(connection: AsyncConnection, rows: Sequence[IncidentRow]) 
     ids = [row.id for row in rows]
     clocks = await _clocks(connection, ids)
     notices = await _notices(connection, ids)
-    reports = await _reports(connection, ids)
+    reports = await _reports(connection, {row.id: row.facts.get("covers", {}) for row in rows})
     return [
         IncidentRecord(
             row, tuple(clocks.get(row.id, ())), tuple(notices.get(row.id, ())), tuple(reports.get(row.id, ()))
@@ -325,16 +325,21 @@ def _by_incident(rows: Iterable[Part]) -> dict[str, list[Part]]:
     return grouped
 
 
-async def _reports(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, list[ReportRow]]:
-    """The reports that count now: those the ledger says came, less those an amended line says have left."""
+async def _reports(
+    connection: AsyncConnection, found_covers: Mapping[str, Mapping[str, list[str]]]
+) -> dict[str, list[ReportRow]]:
+    """The reports that count now: those the ledger says came, less those an amended line says have left.
+
+    `found_covers`, by incident and report: what a report that names nothing is for, which may have changed since.
+    """
     found: dict[str, dict[str, ReportRow]] = {}
-    for incident_id, kind, text in await connection.execute(_REPORTS, {"ids": ids}):
+    for incident_id, kind, text in await connection.execute(_REPORTS, {"ids": list(found_covers)}):
         body = json.loads(text)["body"]
         counted = found.setdefault(incident_id, {})
         if kind == FactKind.REPORTED:
             counted[body["report"]] = ReportRow(
                 id=body["report"],
-                covers=body["covers"],
+                covers=found_covers[incident_id].get(body["report"], body["covers"]),
                 form=body["form"],
                 received_at=body["received_at"],
                 unit=body["unit"],

@@ -18,6 +18,7 @@ from reporter.core.terms import (
     NoticeReason,
     NoticeState,
     Verdict,
+    field_invalid,
 )
 from reporter.store.bulk import Row
 from reporter.store.types import AnyRow, document
@@ -33,6 +34,13 @@ STICKY = frozenset(
     }
 )
 """Anomalies that the gate found; all others follow from the commands and are derived anew."""
+
+
+_DERIVED = (FactKind.OPENED, FactKind.AMENDED, FactKind.REPORTED)
+
+
+def _is_sticky(kind: FactKind, anomaly: str) -> bool:
+    return anomaly in STICKY or (kind not in _DERIVED and anomaly.startswith(field_invalid("")))
 
 
 CLOCK_COLUMNS = (
@@ -192,7 +200,7 @@ def incident_columns(view: View) -> dict[str, Any]:
         "withdrawn_at": view.withdrawn_at,
         "survivor": view.survivor,
         "anomalies": view.anomalies,
-        "facts": {**facts, "extra": view.extra} if view.extra else facts,
+        "facts": facts | {name: kept for name, kept in (("extra", view.extra), ("covers", view.found)) if kept},
     }
 
 
@@ -207,7 +215,7 @@ def take_entry(entries: list[Entry], kind: FactKind, body: Mapping[str, Any]) ->
             body["id"],
             parse(body["received_at"]),
             body["data"],
-            tuple(anomaly for anomaly in body["anomalies"] if anomaly in STICKY),
+            tuple(anomaly for anomaly in body["anomalies"] if _is_sticky(kind, anomaly)),
             body.get("report"),
         )
     )

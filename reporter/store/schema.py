@@ -1,16 +1,40 @@
-"""The schema: created where there is none, upgraded on request, and checked before anything is served."""
+"""The schema: created where there is none, upgraded on request, and checked before anything is served.
+
+Two ways lead to it, and `tests/contract/test_migrations.py` proves that they end in the same place: `check`
+makes an empty database from the models at once, since to import Alembic takes longer than to start the
+service; `upgrade` runs the migrations. Both change the schema under one lock, so that replicas may start or
+upgrade at the same moment.
+"""
+
+import sqlite3
 
 from sqlalchemy import insert, inspect, text
 from sqlalchemy.engine import Connection
-from sqlalchemy.schema import Column, MetaData, Table
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.schema import Column, MetaData, PrimaryKeyConstraint, Table
 from sqlalchemy.types import String
 
 from reporter.store.database import Database
 from reporter.store.models import APPEND_ONLY, Base
 
 REVISION = "0001"
-"""The revision that this version of the product works with."""
-_VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
+"""The revision that this version of the product works with: the newest in `migrations/versions`."""
+
+PEER_WAIT = "60s"
+"""How long an upgrade waits on PostgreSQL for another one to end; on SQLite it is the busy timeout."""
+TABLE_WAIT = "10s"
+"""How long a migration waits for a table in use: whoever wants that table queues behind it meanwhile."""
+STATEMENT_WAIT = "15min"
+"""How long one statement of a migration may take."""
+
+_VERSION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+_LOCK_KEY = int.from_bytes(b"reporter", "big")
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
 class SchemaMismatch(Exception):
@@ -18,7 +42,7 @@ class SchemaMismatch(Exception):
 
 
 async def revision(database: Database) -> str | None:
-    """The schema's revision, or None for an empty database. Errors: SchemaMismatch for tables that are not ours."""
+    """The schema's revision, or None for an empty database. Errors: SchemaMismatch for others' tables."""
     async with database.snapshot() as connection:
         return await connection.run_sync(_revision)
 
@@ -27,42 +51,105 @@ async def check(database: Database) -> None:
     """Makes the schema in an empty database; anything else has to match. Errors: SchemaMismatch."""
     found = await revision(database)
     if found is None:
-        await upgrade(database)
-    elif found != REVISION:
-        raise SchemaMismatch(
-            f"数据库结构版本为 {found}，本程序需要 {REVISION}：请先备份，再运行 reporter db upgrade / "
-            f"the database has schema {found}, this version needs {REVISION}: back it up, then run "
-            "`reporter db upgrade`"
-        )
+        async with database.transaction() as connection:
+            found = await connection.run_sync(_create)
+    if found != REVISION:
+        raise _mismatch(found)
 
 
 async def upgrade(database: Database) -> str:
-    """Brings the schema to `REVISION` and returns that. Errors: SchemaMismatch for a schema newer than this program."""
-    async with database.transaction() as connection:
-        found = await connection.run_sync(_revision)
-        if found is None:
-            await connection.run_sync(_create)
-        elif found != REVISION:
-            raise SchemaMismatch(f"未知的结构版本 {found} / no way from schema {found} to {REVISION}")
+    """Runs the migrations that are missing, each in a transaction of its own, and returns `REVISION`.
+
+    What fails leaves the revision before it, whole. Errors: SchemaMismatch for a schema that this program
+    does not know, and where a lock was not to be had in time.
+    """
+    is_done = False
+    try:
+        while not is_done:
+            async with database.transaction() as connection:
+                is_done = await connection.run_sync(_step)
+    except OperationalError as error:
+        if _is_lock_timeout(error.orig):
+            raise SchemaMismatch(
+                "数据库正被占用，结构未更新：稍后再运行 reporter db upgrade / "
+                "the database is in use and was not upgraded: run `reporter db upgrade` again in a while"
+            ) from error
+        raise
     return REVISION
 
 
 def _revision(connection: Connection) -> str | None:
     names = set(inspect(connection).get_table_names())
-    if "alembic_version" in names:
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
-    if names & set(Base.metadata.tables):
-        raise SchemaMismatch("数据库中已有同名的表 / the database holds tables of these names that are not ours")
-    return None
+    found: str | None = None
+    if _VERSION.name in names:
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    if found is None and names & set(Base.metadata.tables):
+        raise SchemaMismatch(
+            "数据库中已有同名的表，却没有结构版本：请换一个空数据库，或恢复备份 / "
+            "the database holds tables of these names and no revision: use an empty one, or restore a backup"
+        )
+    return found
 
 
-def _create(connection: Connection) -> None:
-    Base.metadata.create_all(connection)
+def _create(connection: Connection) -> str:
+    """Makes the schema and returns its revision; where another replica was first, that one's."""
+    _lock(connection)
+    found = _revision(connection)
+    if found is not None:
+        return found
+    Base.metadata.create_all(connection, checkfirst=False)
     for table in APPEND_ONLY:
         for statement in append_only(table, connection.dialect.name):
             connection.execute(text(statement))
-    _VERSION.create(connection)
+    _VERSION.create(connection, checkfirst=True)
     connection.execute(insert(_VERSION).values(version_num=REVISION))
+    return REVISION
+
+
+def _step(connection: Connection) -> bool:
+    """Runs the next migration. True: there was none left to run."""
+    _lock(connection)
+    found = _revision(connection)
+    if found == REVISION:
+        return True
+    from reporter.store import migrations  # takes a second to import, and is seldom needed
+
+    if found is not None and found not in migrations.revisions():
+        raise _mismatch(found)
+    migrations.up(connection)
+    return False
+
+
+def _lock(connection: Connection) -> None:
+    """Waits until nobody else changes the schema; holds to the end of the transaction.
+
+    A SQLite transaction holds the database's one write lock already.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = '{PEER_WAIT}'"))
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK_KEY})"))
+        connection.execute(text(f"SET LOCAL lock_timeout = '{TABLE_WAIT}'"))
+        connection.execute(text(f"SET LOCAL statement_timeout = '{STATEMENT_WAIT}'"))
+
+
+def _is_lock_timeout(error: BaseException | None) -> bool:
+    if isinstance(error, sqlite3.OperationalError):
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    return getattr(error, "sqlstate", None) == _LOCK_NOT_AVAILABLE
+
+
+def _mismatch(found: str) -> SchemaMismatch:
+    if found < REVISION:
+        return SchemaMismatch(
+            f"数据库结构版本为 {found}，本程序需要 {REVISION}：请先备份，再运行 reporter db upgrade / "
+            f"the database has schema {found}, this version needs {REVISION}: back it up, then run "
+            "`reporter db upgrade`"
+        )
+    return SchemaMismatch(
+        f"数据库结构版本为 {found}，本程序只认识到 {REVISION}：由更新的版本（或别的程序）建立，请安装它 / "
+        f"the database has schema {found}, this version knows up to {REVISION}: a newer version (or another "
+        "program) made it; install that version"
+    )
 
 
 def append_only(table: str, dialect: str) -> list[str]:

@@ -7,6 +7,7 @@ import pytest
 
 from reporter.core.clock import Clock, adopt, started
 from reporter.core.incident import ClockView
+from reporter.core.ladder import fire
 from reporter.core.terms import ClockState, Verdict
 from tests.unit.factories import EDITION, ONE_US, at
 
@@ -25,16 +26,18 @@ def a_clock(
     closed: datetime | None = None,
     provisional: bool = False,
     breached: bool | None = None,
-    stopped: bool = False,
+    withdrawn: datetime | None = None,
     **view: Any,
 ) -> Clock:
-    """A settled clock due at 20 minutes; `breached`: a breach stands, certain or not."""
+    """A settled clock due at 20 minutes; `breached`: a breach stands, certain or not, and its ladder has fired."""
     clock = started(a_view(**view), at(1))
     if breached is not None:
+        list(fire(clock.ladder, INITIAL.ladder, now, now, clock.chased_until(closed, withdrawn)))
+    if breached is not None:
         clock.breach_due_at, clock.breach_certain = clock.due_at, breached
-    if stopped:
+    if withdrawn:
         clock.state = ClockState.STOPPED
-    clock.settle(now, closed, None, is_provisional=provisional)
+    clock.settle(now, closed, withdrawn, is_provisional=provisional)
     return clock
 
 
@@ -115,7 +118,7 @@ def test_what_was_due_at_the_closure_is_chased_no_further() -> None:
 
 def test_a_stopped_clock_has_no_verdict_and_wants_no_look() -> None:
     clock = a_clock(
-        stopped=True, met_at=at(30), met_by="r", breached=True, missing_at=at(22), aware_due_at=at(40)
+        withdrawn=at(35), met_at=at(30), met_by="r", breached=True, missing_at=at(22), aware_due_at=at(40)
     )
 
     assert (clock.state, clock.verdict, clock.aware_verdict) == (ClockState.STOPPED, None, None)
@@ -125,11 +128,19 @@ def test_a_stopped_clock_has_no_verdict_and_wants_no_look() -> None:
 def test_a_late_report_still_owes_the_breach_of_its_due_time() -> None:
     owed, done = a_clock(met_at=at(21), met_by="r"), a_clock(met_at=at(21), met_by="r", breached=True)
 
-    assert (owed.judge_at, done.judge_at, owed.remind_at) == (at(20), None, None)
+    assert (owed.judge_at, done.judge_at, done.remind_at) == (at(20), None, None)
+
+
+def test_steps_that_the_rule_dates_before_the_report_are_owed_and_later_ones_are_not() -> None:
+    clock = a_clock(met_at=at(21), met_by="r")
+
+    fired = [firing.step.offset for firing in fire(clock.ladder, INITIAL.ladder, FAR, FAR, clock.chased_until(None, None))]
+
+    assert fired == [step.offset for step in INITIAL.ladder[:3]]
 
 
 def test_an_uncertain_breach_is_looked_at_again_when_the_latest_end_passes() -> None:
-    waiting = a_clock(due_latest_at=at(24), breached=False)
+    waiting = a_clock(now=at(22), due_latest_at=at(24), breached=False)
     met_between = a_clock(due_latest_at=at(24), breached=False, met_at=at(22), met_by="r")
 
     assert waiting.judge_at is not None and waiting.judge_at <= at(24)

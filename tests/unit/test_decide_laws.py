@@ -56,11 +56,20 @@ END = 400.0
 
 def final(story: Story) -> list[tuple[object, ...]]:
     """What must not depend on when anything was processed."""
-    names = ("due_at", "due_latest_at", "state", "met_at", "met_by", "verdict", "complete", "undeclared")
-    names += ("aware_verdict", "missing_at", "breach_due_at")
     return [
-        (clock.obligation.id, clock.state is ClockState.STOPPED or clock.breach_certain)
-        + tuple(getattr(clock, name) for name in names)
+        (
+            *(
+                clock.obligation.id,
+                clock.due_at,
+                clock.due_latest_at,
+                clock.state,
+                clock.met_at,
+                clock.met_by,
+            ),
+            *(clock.verdict, clock.complete, clock.undeclared, clock.aware_verdict, clock.missing_at),
+            clock.breach_due_at,
+            clock.state is ClockState.STOPPED or clock.breach_certain,
+        )
         for clock in story.tracked.clocks
     ]
 

@@ -16,7 +16,7 @@ i_json = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-INTEGER_MAX, INTEGER_MAX)
-    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.floats(-INTEGER_MAX, INTEGER_MAX)
     | texts,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=12,
@@ -81,8 +81,9 @@ def test_the_quick_way_and_the_thorough_way_agree(body: bytes) -> None:
         (b'{"a": {"b": [0, NaN]}}', "a.b.1", "NaN is not a number"),
         (b'{"a": Infinity}', "a", "Infinity is not a number"),
         (b'{"a": -Infinity}', "a", "-Infinity is not a number"),
-        (b'{"lat": 1e400}', "lat", "too large"),
-        (b'{"lat": -1e400}', "lat", "too large"),
+        (b'{"lat": 1e400}', "lat", "beyond"),
+        (b'{"lat": -1e400}', "lat", "beyond"),
+        (b"1e300", "", "beyond"),
         (b'{"n": 123456789012345678901234567890}', "n", "integer beyond"),
         (b'{"n": 9007199254740992}', "n", "integer beyond"),
         (b'{"n": -9007199254740992}', "n", "integer beyond"),
@@ -117,7 +118,6 @@ def test_what_is_not_i_json_is_refused_with_the_place_and_the_reason(
         (b'{"a": 1.0}', {"a": 1.0}),
         (b"9007199254740991", INTEGER_MAX),
         (b"-9007199254740991", -INTEGER_MAX),
-        (b"1e300", 1e300),
         (b"1e-400", 0.0),
         (b'"\\ud83d\\ude00"', "\U0001f600"),
         (b'"\\\\u0000"', "\\u0000"),  # a backslash and five characters: no U+0000

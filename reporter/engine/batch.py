@@ -46,6 +46,8 @@ class Batch:
     held: dict[bytes, tuple[Command, str]] = field(default_factory=dict)
     codes: dict[str, tuple[str, str]] = field(default_factory=dict)
     changed: dict[str, Work] = field(default_factory=dict)
+    kept: set[str] = field(default_factory=set)
+    """Digests of the editions that this transaction has seen stored."""
     spoiled: list[tuple[int, Message, Sequence[Problem]]] = field(default_factory=list)
     """Held messages that turned out to be impossible once their incident was known."""
 
@@ -163,7 +165,9 @@ class Batch:
         edition, is_in_force = schedule.edition_in_force(at)
         if not is_in_force:
             anomalies.append(Anomaly.NO_EDITION_IN_FORCE)
-        await self.editions.keep(self.connection, edition)
+        if edition.digest not in self.kept:
+            await self.editions.keep(self.connection, edition)
+            self.kept.add(edition.digest)
         day, code = self.codes[id_]
         entry = Entry(
             command.kind, command.source, command.id, command.received_at, command.data, tuple(map(str, anomalies))

@@ -17,7 +17,7 @@ from reporter.demo import script, world
 from reporter.demo.view import DemoView, Document
 from reporter.settings import Settings
 from reporter.store.database import open_database
-from reporter.store.schema import upgrade
+from reporter.store.schema import check
 from reporter.timesource import ScaledTime, SystemTime, sleep
 from reporter.wiring import Service
 
@@ -85,7 +85,7 @@ class Demo:
     async def _build(self, settings: Settings) -> dict[str, str]:
         database = open_database(None, settings.data_dir)
         try:
-            await upgrade(database)
+            await check(database)
             return await world.build(database, SystemTime().now() - BEHIND, settings.zone)
         finally:
             await database.close()

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 BATCH_MAX = 256
 REREAD_S = 1.0
 GIVE_WAY_S_MAX = 1.0
+BACKLOG_S_MAX = 5.0
+LOOK_S = 0.05
 TROUBLE_S_MAX = 5.0
 SOURCE = "/reporter"
 TYPE_PREFIX = "reporter.fact."
@@ -81,7 +83,10 @@ class Relay:
                 after = rows[-1].seq
 
     async def _give_way(self) -> None:
-        """Lets deadlines and a backlog go first, for a while."""
+        """Lets deadlines go first, and a backlog of messages, each for a while: the disk and the broker are shared."""
+        given_up_at = monotonic() + BACKLOG_S_MAX
+        while self._signals.backlog and monotonic() < given_up_at:
+            await sleep(LOOK_S)
         try:
             async with asyncio.timeout(GIVE_WAY_S_MAX):
                 await self._signals.calm.wait()

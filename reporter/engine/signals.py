@@ -20,7 +20,9 @@ class Signals:
     outbox: asyncio.Event = field(default_factory=asyncio.Event)
     notices: asyncio.Event = field(default_factory=asyncio.Event)
     calm: asyncio.Event = field(default_factory=asyncio.Event)
-    """Cleared while deadlines are being judged or a backlog is read, so that publishing gives way."""
+    """Cleared while deadlines are being judged, so that publishing gives way."""
+    backlog: bool = False
+    """More messages have arrived than one batch holds: publishing gives way for longer."""
 
     def __post_init__(self) -> None:
         self.calm.set()

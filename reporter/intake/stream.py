@@ -21,13 +21,13 @@ from reporter import metrics
 from reporter.bus import ACK_WAIT_S, DURABLE, STREAM_IN, BrokerError, Bus
 from reporter.busclient import Headers
 from reporter.engine.record import Gate
-from reporter.intake.arrival import Arrival, commands_of, settle
+from reporter.intake.arrival import Arrival, Read, commands_of, settle
 from reporter.timesource import TimeSource, from_nanos, sleep
 
 log = logging.getLogger(__name__)
 
 BATCH_MAX = 500
-OPEN_MAX = 2 * BATCH_MAX
+OPEN_MAX = 3 * BATCH_MAX
 """Messages asked for or waiting here: well under what is committed within the broker's `ack_wait`."""
 EXPIRES_S = 5
 SILENCE_S_MAX = 10.0
@@ -74,12 +74,12 @@ class Intake:
                     await self._bus.ensure()
                     self.is_serving.set()
                     await self._pull()
-            except _Silence:
+            except* _Silence:
                 log.warning("the intake heard nothing for %.0f s; connecting anew", SILENCE_S_MAX)
                 await self._bus.renew()
-            except BrokerError as error:
-                log.warning("the intake lost the broker (%s: %s)", type(error).__name__, error)
-            except Exception:
+            except* BrokerError as lost:
+                log.warning("the intake lost the broker: %r", lost.exceptions)
+            except* Exception:
                 log.exception("the intake failed and is started anew")
             self.restarts += 1
             await sleep(RECONNECT_S)
@@ -98,18 +98,24 @@ class Intake:
             inbox, cb=receive, pending_msgs_limit=4 * OPEN_MAX, pending_bytes_limit=0
         )
         self.fetched_at = monotonic()
+        before: asyncio.Task[None] | None = None
         try:
-            while client.is_connected:
-                await self._ask(pulled, inbox)
-                try:
-                    async with asyncio.timeout(SILENCE_S_MAX):
-                        await pulled.arrived.wait()
-                except TimeoutError:
-                    raise _Silence from None
-                self.fetched_at = monotonic()
-                batch = self._batch(pulled)
-                if batch:
-                    await self._take(batch, pulled)
+            async with asyncio.TaskGroup() as tasks:
+                while client.is_connected:
+                    await self._ask(pulled, inbox)
+                    try:
+                        async with asyncio.timeout(SILENCE_S_MAX):
+                            await pulled.arrived.wait()
+                    except TimeoutError:
+                        raise _Silence from None
+                    self.fetched_at = monotonic()
+                    if batch := self._batch(pulled):
+                        arrivals = [self._arrival(message) for message in batch]
+                        self.holding.update(arrival.sequence for arrival in arrivals)
+                        read = commands_of(arrivals)  # while the batch before is still being committed
+                        if before is not None:
+                            await before
+                        before = tasks.create_task(self._take(read, pulled))
         finally:
             try:
                 await subscription.unsubscribe()
@@ -151,45 +157,41 @@ class Intake:
             return
         raise ConnectionError(f"the broker ended the request: {status} {headers.get('Description', '')}")
 
-    async def _take(self, batch: Sequence[Msg], pulled: _Pulled) -> None:
+    async def _take(self, batch: Sequence[Read], pulled: _Pulled) -> None:
         """Takes one batch through the gate and acknowledges it; tries again in place while the database is away."""
-        arrivals = [self._arrival(message) for message in batch]
-        self.holding.update(arrival.sequence for arrival in arrivals)
-        if pulled.asked == 0 or pulled.waiting:
-            self._gate.signals.calm.clear()
+        self._gate.signals.backlog = bool(pulled.waiting)
         done = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._renew(batch, pulled, done))
                 try:
-                    await self._settled(arrivals)
+                    await self._settled(batch)
                 finally:
                     done.set()
         finally:
-            self.holding.difference_update(arrival.sequence for arrival in arrivals)
-            if not pulled.waiting:
-                self._gate.signals.calm.set()
+            self.holding.difference_update(item.arrival.sequence for item in batch)
+            self._gate.signals.backlog = bool(pulled.waiting)
 
-    async def _settled(self, arrivals: Sequence[Arrival]) -> None:
+    async def _settled(self, batch: Sequence[Read]) -> None:
         pause_s, given_up_at = 0.1, monotonic() + RETRIES_S_MAX
         while True:
             try:
-                await settle(self._bus, self._gate, commands_of(arrivals))
+                await settle(self._bus, self._gate, batch)
             except BrokerError:
                 raise
             except Exception:
                 if monotonic() > given_up_at:
                     raise
-                log.exception("a batch of %d messages was not committed; trying again", len(arrivals))
+                log.exception("a batch of %d messages was not committed; trying again", len(batch))
                 await sleep(pause_s)
                 pause_s = min(2 * pause_s, RETRY_S_MAX)
             else:
                 break
         now = self._time.now()
-        for arrival in arrivals:
-            metrics.INTAKE_LATENCY.observe(max(0.0, (now - arrival.received_at).total_seconds()))
+        for item in batch:
+            metrics.INTAKE_LATENCY.observe(max(0.0, (now - item.arrival.received_at).total_seconds()))
 
-    async def _renew(self, batch: Sequence[Msg], pulled: _Pulled, done: asyncio.Event) -> None:
+    async def _renew(self, batch: Sequence[Read], pulled: _Pulled, done: asyncio.Event) -> None:
         """Tells the broker every second that these are being worked on, until the commit is done."""
         while True:
             try:
@@ -198,9 +200,9 @@ class Intake:
                 return
             except TimeoutError:
                 pass
-            for message in (*batch, *pulled.waiting):
-                if message.reply.startswith("$JS.ACK."):
-                    await self._bus.client.publish(message.reply, b"+WPI")
+            for reply in (*(item.arrival.acknowledge_to for item in batch), *(each.reply for each in pulled.waiting)):
+                if reply.startswith("$JS.ACK."):
+                    await self._bus.client.publish(reply, b"+WPI")
 
     def _arrival(self, message: Msg) -> Arrival:
         sequence, stored_at = acknowledgement_facts(message.reply)

@@ -9,7 +9,7 @@ clocks that still wait, not of the archive.
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from reporter.store.types import JsonText, UtcDateTime
@@ -20,6 +20,10 @@ CONVENTION = {
     "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+
+_SERIAL = BigInteger().with_variant(Integer, "sqlite")
+"""A number that never runs out; SQLite's own rowid has to be called INTEGER."""
 
 
 class Base(DeclarativeBase):
@@ -143,7 +147,7 @@ class Outbox(Base):
     """What still has to be published; a row goes when the broker has acknowledged it."""
 
     __tablename__ = "outbox"
-    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    seq: Mapped[int] = mapped_column(_SERIAL, primary_key=True, autoincrement=True)
     subject: Mapped[str]
     message_id: Mapped[str]
     incident_id: Mapped[str | None] = mapped_column(String(36))
@@ -193,7 +197,7 @@ class SetAside(Base):
     subject: Mapped[str]
     headers: Mapped[bytes]
     body: Mapped[bytes]
-    stream_seq: Mapped[int | None]
+    stream_seq: Mapped[int | None] = mapped_column(BigInteger)
     received_at: Mapped[datetime]
     recorded_at: Mapped[datetime]
     errors: Mapped[list[Any]]

@@ -120,6 +120,7 @@ class Service:
                         renderer,
                         self.time,
                         gate.signals.notices,
+                        gate.signals.calm,
                         send_timeout_s=max(15.0, settings.webhook_timeout_s + 5),
                     )
                     group.create_task(notifier.run())

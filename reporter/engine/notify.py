@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Final, Protocol
 
 from reporter import metrics
@@ -55,6 +56,7 @@ class Notifier:
     """Sends what is due, until cancelled. Any number of replicas share the work.
 
     `wake` is set by whoever has committed new notices; besides, the table is read again every `REREAD_S`.
+    While `calm` is not set deadlines are being judged, and what only the desk shows gives way.
     `send_timeout_s` bounds one sending, above the channel's own limit.
     """
 
@@ -66,6 +68,7 @@ class Notifier:
         renderer: Renders,
         time: TimeSource,
         wake: asyncio.Event,
+        calm: asyncio.Event,
         *,
         send_timeout_s: float = 15.0,
     ) -> None:
@@ -75,6 +78,8 @@ class Notifier:
         self._renderer = renderer
         self._time = time
         self._wake = wake
+        self._calm = calm
+        self._settled_desk_at = 0.0
         self._send_timeout_s = send_timeout_s
         self._editions = Editions()
         self._under_way: dict[str, Counter[str]] = {name: Counter() for name in self._channels}
@@ -114,6 +119,9 @@ class Notifier:
         return goes_on
 
     async def _settle_desk(self) -> bool:
+        if not self._calm.is_set() and monotonic() - self._settled_desk_at < REREAD_S:
+            return False  # a desk notice is on the board already: deadlines still to judge go first
+        self._settled_desk_at = monotonic()
         async with self._database.snapshot() as connection:
             found = await due(connection, DESK, self._time.now(), DESK_BATCH)
         taken = await self._settle([each.id for each in found], NoticeState.DELIVERED, None)

@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 ATTEMPTS_MAX = 5
 TICK_CLOCKS_MAX = 500
 """Clocks judged in one transaction: beyond that nothing is gained and the first wait longer."""
+BROKEN_AGAIN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +132,16 @@ class Gate:
             if not due:
                 return 0
             directory = Directory(await self._units.tree(connection), await on_duty(connection, now), self._channels)
+            ticked, broken = [], []
             for tracked in due:
-                tick(tracked, now, judged_through, directory)
-            await incidents.save_ticked(connection, due, now)
-        _measure(due, self.time.now())
-        self._announce(due)
+                if _is_ticked(tracked, now, judged_through, directory):
+                    ticked.append(tracked)
+                else:
+                    broken.append(tracked.id)
+            await incidents.save_ticked(connection, ticked, now)
+            await incidents.postpone(connection, broken, now + BROKEN_AGAIN)
+        _measure(ticked, self.time.now())
+        self._announce(ticked)
         return sum(len(tracked.clocks) for tracked in due)
 
     async def receipts(self, results: Sequence[NoticeResult]) -> None:
@@ -214,6 +220,16 @@ class Gate:
         self.signals.outbox.set()
         if any(tracked.notices for tracked in changed):
             self.signals.notices.set()
+
+
+def _is_ticked(tracked: Tracked, now: datetime, judged_through: datetime, directory: Directory) -> bool:
+    """Ticks one incident; one that cannot be is said loudly and looked at again later, so that it delays no other."""
+    try:
+        tick(tracked, now, judged_through, directory)
+    except Exception:
+        log.exception("the clocks of incident %s could not be judged; again in %s", tracked.id, BROKEN_AGAIN)
+        return False
+    return True
 
 
 def _measure(ticked: Sequence[Tracked], committed_at: datetime) -> None:

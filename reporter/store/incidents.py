@@ -14,7 +14,7 @@ from reporter.core.incident import Entry
 from reporter.core.schedule import Edition
 from reporter.core.terms import COMMAND_OF_FACT, FactKind, IncidentState, Mode
 from reporter.store import models as m
-from reporter.store.bulk import insert_rows, update_rows
+from reporter.store.bulk import Row, insert_rows, update_rows
 from reporter.store.rows import (
     CLOCK_COLUMNS,
     KEY_COLUMNS,
@@ -26,7 +26,8 @@ from reporter.store.rows import (
     take_entry,
     ticked_row,
 )
-from reporter.store.types import AnyRow
+from reporter.store.types import as_stored
+from reporter.timesource import from_micros
 
 INCIDENT = m.table(m.Incident)
 CLOCK = m.table(m.Clock)
@@ -52,33 +53,39 @@ class Work:
     anomalies: list[str] = field(default_factory=list)
 
 
-_TRACKED = (
-    INCIDENT.c.unit,
-    INCIDENT.c.mode,
-    INCIDENT.c.state.label("incident_state"),
-    INCIDENT.c.is_provisional,
-    INCIDENT.c.closed_at,
-    INCIDENT.c.withdrawn_at,
-    INCIDENT.c.received_at,
-    INCIDENT.c.edition_digest,
-    INCIDENT.c.version,
-    INCIDENT.c.head,
+TRACKED_COLUMNS = (
+    "id",
+    "unit",
+    "mode",
+    "state",
+    "is_provisional",
+    "closed_at",
+    "withdrawn_at",
+    "received_at",
+    "edition_digest",
+    "version",
+    "head",
 )
+_CLOCK = as_stored(CLOCK.c[name] for name in CLOCK_COLUMNS)
+_TRACKED = as_stored(INCIDENT.c[name] for name in TRACKED_COLUMNS)
 
 
-async def _tracked(row: AnyRow, id_: str, edition_of: EditionOf) -> Tracked:
-    return Tracked(
+async def _tracked(row: Row, edition_of: EditionOf) -> tuple[Tracked, datetime]:
+    """The incident of a row as it is stored, `TRACKED_COLUMNS`, and its arrival."""
+    id_, unit, mode, state, is_provisional, closed, withdrawn, received, digest, version, head = row
+    tracked = Tracked(
         id=id_,
-        unit=row.unit,
-        mode=Mode(row.mode),
-        state=IncidentState(row.incident_state),
-        edition=await edition_of(row.edition_digest),
-        is_provisional=row.is_provisional,
-        closed_at=row.closed_at,
-        withdrawn_at=row.withdrawn_at,
-        version=row.version,
-        head=row.head,
+        unit=unit,
+        mode=Mode(mode),
+        state=IncidentState(state),
+        edition=await edition_of(digest),
+        is_provisional=bool(is_provisional),
+        closed_at=None if closed is None else from_micros(closed),
+        withdrawn_at=None if withdrawn is None else from_micros(withdrawn),
+        version=version,
+        head=head,
     )
+    return tracked, from_micros(received)
 
 
 async def load_due(
@@ -89,22 +96,30 @@ async def load_due(
     On PostgreSQL incidents and clocks are locked, and those another replica holds are skipped: were only the
     incident locked, its fresh row could come with a clock as it was before the other replica's commit.
     """
-    found: dict[str, Tracked] = {}
+    found: dict[str, tuple[Tracked, datetime]] = {}
     seen: set[tuple[str, str]] = set()
-    joined = select(CLOCK, *_TRACKED).join(INCIDENT, INCIDENT.c.id == CLOCK.c.incident_id)
+    joined = select(*_CLOCK, *_TRACKED).join(INCIDENT, INCIDENT.c.id == CLOCK.c.incident_id)
     for column, until in ((CLOCK.c.judge_at, judged_through), (CLOCK.c.remind_at, now)):
         due = joined.where(column <= until).order_by(column).limit(limit)
         rows = await connection.execute(due.with_for_update(of=(INCIDENT, CLOCK), skip_locked=True))
         for row in rows:
-            if (row.incident_id, row.obligation) in seen:
+            clock, incident = row[: len(_CLOCK)], row[len(_CLOCK) :]
+            key = clock[8:10]
+            if key in seen:
                 continue
-            seen.add((row.incident_id, row.obligation))
-            tracked = found.get(row.incident_id)
-            if tracked is None:
-                tracked = found[row.incident_id] = await _tracked(row, row.incident_id, edition_of)
-            if clock := read_clock(row, tracked.edition, row.received_at):
-                tracked.clocks.append(clock)
-    return list(found.values())
+            seen.add(key)
+            if key[0] not in found:
+                found[key[0]] = await _tracked(incident, edition_of)
+            tracked, received_at = found[key[0]]
+            tracked.clocks.append(read_clock(clock, tracked.edition, received_at))
+    return [tracked for tracked, _ in found.values()]
+
+
+async def postpone(connection: AsyncConnection, ids: Sequence[str], until: datetime) -> None:
+    """Looks at the clocks of these incidents again only then: what cannot be judged must not hold up the rest."""
+    for column in (CLOCK.c.judge_at, CLOCK.c.remind_at) if ids else ():
+        waiting = update(CLOCK).where(CLOCK.c.incident_id.in_(ids), column < until)
+        await connection.execute(waiting.values({column: until}))
 
 
 async def load_work(
@@ -116,22 +131,17 @@ async def load_work(
     received_at: dict[str, datetime] = {}
     if not wanted:
         return found
-    locked = select(
-        INCIDENT.c.id, INCIDENT.c.opened_from, INCIDENT.c.survivor, INCIDENT.c.anomalies, *_TRACKED
-    )
+    locked = select(INCIDENT.c.opened_from, INCIDENT.c.survivor, INCIDENT.c.anomalies, *_TRACKED)
     locked = locked.where(INCIDENT.c.id.in_(wanted)).order_by(INCIDENT.c.id).with_for_update()
-    for row in await connection.execute(locked):
-        received_at[row.id] = row.received_at
-        found[row.id] = Work(
-            await _tracked(row, row.id, edition_of), row.opened_from, row.survivor, anomalies=row.anomalies
-        )
+    for opened_from, survivor, anomalies, *incident in await connection.execute(locked):
+        tracked, received_at[incident[0]] = await _tracked(tuple(incident), edition_of)
+        found[tracked.id] = Work(tracked, opened_from, survivor, anomalies=anomalies)
     if not found:
         return found
-    clocks = select(CLOCK).where(CLOCK.c.incident_id.in_(found)).order_by(CLOCK.c.position)
-    for each in await connection.execute(clocks):
-        tracked = found[each.incident_id].tracked
-        if clock := read_clock(each, tracked.edition, received_at[each.incident_id]):
-            tracked.clocks.append(clock)
+    clocks = select(*_CLOCK).where(CLOCK.c.incident_id.in_(found)).order_by(CLOCK.c.position)
+    for clock in await connection.execute(clocks):
+        tracked = found[clock[8]].tracked
+        tracked.clocks.append(read_clock(clock, tracked.edition, received_at[tracked.id]))
     lines = (
         select(LEDGER.c.incident_id, LEDGER.c.kind, LEDGER.c.text)
         .where(LEDGER.c.incident_id.in_(found), LEDGER.c.kind.in_([kind.value for kind in COMMAND_OF_FACT]))
@@ -199,9 +209,9 @@ async def load_heads(
     connection: AsyncConnection, edition_of: EditionOf, ids: Iterable[str]
 ) -> dict[str, Tracked]:
     """Loads and locks incidents without their clocks, for lines that concern none."""
-    locked = select(INCIDENT.c.id, *_TRACKED).where(INCIDENT.c.id.in_(sorted(set(ids))))
-    rows = await connection.execute(locked.order_by(INCIDENT.c.id).with_for_update())
-    return {row.id: await _tracked(row, row.id, edition_of) for row in rows}
+    locked = select(*_TRACKED).where(INCIDENT.c.id.in_(sorted(set(ids)))).order_by(INCIDENT.c.id)
+    rows = await connection.execute(locked.with_for_update())
+    return {row[0]: (await _tracked(row, edition_of))[0] for row in rows}
 
 
 async def save_heads(connection: AsyncConnection, written: Sequence[Tracked], now: datetime) -> None:

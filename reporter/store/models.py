@@ -9,7 +9,7 @@ clocks that still wait, not of the archive.
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, MetaData, String, Table, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from reporter.store.types import JsonText, UtcDateTime
@@ -94,7 +94,7 @@ class Incident(Base):
 
 class Clock(Base):
     __tablename__ = "clocks"
-    incident_id: Mapped[str] = mapped_column(ForeignKey("incidents.id"), primary_key=True)
+    incident_id: Mapped[str] = mapped_column(String(36), primary_key=True)
     obligation: Mapped[str] = mapped_column(String(64), primary_key=True)
     position: Mapped[int]
     starts_at: Mapped[datetime]
@@ -180,8 +180,12 @@ class Notice(Base):
     __table_args__ = (
         Index("ix_notices_incident_id", "incident_id"),
         Index(
-            "ix_notices_next_try_at", "next_try_at", sqlite_where=next_try_at.is_not(None), postgresql_where=next_try_at.is_not(None)
+            "ix_notices_next_try_at",
+            "next_try_at",
+            sqlite_where=next_try_at.is_not(None),
+            postgresql_where=next_try_at.is_not(None),
         ),
+        {"sqlite_with_rowid": False},
     )
 
 

@@ -1,5 +1,6 @@
 """Rows and `core` values: how a clock, a view, a notice and a command look in the tables."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any  # rows have no narrower type
@@ -21,7 +22,7 @@ from reporter.core.terms import (
     field_invalid,
 )
 from reporter.store.bulk import Row
-from reporter.store.types import AnyRow, document
+from reporter.store.types import document
 from reporter.timesource import from_micros, micros
 
 STICKY = frozenset(
@@ -108,45 +109,73 @@ def ladder_document(ladder: Ladder) -> list[Any] | None:
     ]
 
 
-def read_ladder(document: list[Any] | None, due_at: datetime, received_at: datetime) -> Ladder:
-    if document is None:
+def _read_ladder(text: str | None, due_at: datetime, received_at: datetime) -> Ladder:
+    if text is None:
         return Ladder(due_at, received_at)
-    due, known, position, top, cause, repetitions = document
+    due, known, position, top, cause, repetitions = json.loads(text)
     return Ladder(
         from_micros(due),
         from_micros(known),
         position,
         top,
         cause and NoticeReason(cause),
-        [Repetition(step, count, None if at is None else from_micros(at)) for step, count, at in repetitions],
+        [Repetition(step, count, _instant(at)) for step, count, at in repetitions],
     )
 
 
-def read_clock(row: AnyRow, edition: Edition, received_at: datetime) -> Clock | None:
-    obligation = edition.obligation(row.obligation)
+def read_clock(row: Row, edition: Edition, received_at: datetime) -> Clock:
+    """The clock of a row as it is stored, `CLOCK_COLUMNS`. Errors: LookupError for an obligation the edition lacks."""
+    (
+        state,
+        verdict,
+        aware_verdict,
+        breach_due_at,
+        breach_certain,
+        ladder,
+        remind_at,
+        judge_at,
+        _,
+        obligation_id,
+        position,
+        starts_at,
+        due,
+        due_latest_at,
+        met_at,
+        met_by,
+        missing_at,
+        complete,
+        undeclared,
+        aware_due_at,
+    ) = row
+    obligation = edition.obligation(obligation_id)
     if obligation is None:
-        return None
+        raise LookupError(f"edition {edition.digest} has no obligation {obligation_id}")
+    due_at = from_micros(due)
     return Clock(
         obligation=obligation,
-        position=row.position,
-        starts_at=row.starts_at,
-        due_at=row.due_at,
-        ladder=read_ladder(row.ladder, row.due_at, received_at),
-        due_latest_at=row.due_latest_at,
-        state=ClockState(row.state),
-        met_at=row.met_at,
-        met_by=row.met_by,
-        missing_at=row.missing_at,
-        verdict=row.verdict and Verdict(row.verdict),
-        complete=row.complete,
-        undeclared=row.undeclared or [],
-        aware_due_at=row.aware_due_at,
-        aware_verdict=row.aware_verdict and Verdict(row.aware_verdict),
-        breach_due_at=row.breach_due_at,
-        breach_certain=row.breach_certain,
-        remind_at=row.remind_at,
-        judge_at=row.judge_at,
+        position=position,
+        starts_at=from_micros(starts_at),
+        due_at=due_at,
+        ladder=_read_ladder(ladder, due_at, received_at),
+        due_latest_at=_instant(due_latest_at),
+        state=ClockState(state),
+        met_at=_instant(met_at),
+        met_by=met_by,
+        missing_at=_instant(missing_at),
+        verdict=verdict and Verdict(verdict),
+        complete=None if complete is None else bool(complete),
+        undeclared=json.loads(undeclared) if undeclared else [],
+        aware_due_at=_instant(aware_due_at),
+        aware_verdict=aware_verdict and Verdict(aware_verdict),
+        breach_due_at=_instant(breach_due_at),
+        breach_certain=None if breach_certain is None else bool(breach_certain),
+        remind_at=_instant(remind_at),
+        judge_at=_instant(judge_at),
     )
+
+
+def _instant(value: int | None) -> datetime | None:
+    return None if value is None else from_micros(value)
 
 
 def ticked_row(incident_id: str, clock: Clock) -> Row:

@@ -1,13 +1,13 @@
 """Column types that keep what they are given: instants to the microsecond, and compact JSON text."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any  # JSON has no narrower type at a driver's edge
 
-from sqlalchemy import Row
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Integer, Row, Text, type_coerce
 from sqlalchemy.engine import Dialect
-from sqlalchemy.types import UserDefinedType
+from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from reporter.timesource import from_micros, micros
 
@@ -50,6 +50,12 @@ class JsonText(UserDefinedType[Any]):
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], Any]:  # noqa: ARG002
         return _read_document
+
+
+def as_stored(columns: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+    """The columns without their types: rows come in the form that is stored, which is half the cost of reading many."""
+    plain: dict[type[object], TypeEngine[Any]] = {UtcDateTime: BigInteger(), JsonText: Text(), Boolean: Integer()}
+    return [type_coerce(column, plain.get(type(column.type), column.type)).label(column.key) for column in columns]
 
 
 def _bound_instant(value: datetime | None) -> int | None:

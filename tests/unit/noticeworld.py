@@ -49,9 +49,16 @@ class World:
         gate = gate or self.gate
         channels = load_channels(Settings(webhook_timeout_s=60))
         self.channels += channels.values()
-        renderer, wake = Renderer("Asia/Shanghai"), gate.signals.notices
+        renderer, signals = Renderer("Asia/Shanghai"), gate.signals
         return Notifier(
-            self.database, gate, channels, renderer, self.time, wake, send_timeout_s=send_timeout_s
+            self.database,
+            gate,
+            channels,
+            renderer,
+            self.time,
+            signals.notices,
+            signals.calm,
+            send_timeout_s=send_timeout_s,
         )
 
     async def on_duty(self, unit: str, role: str, person: str, *channels: str) -> None:

@@ -109,6 +109,7 @@ def upgrade() -> None:
         sa.Column("note", sa.Text(), nullable=True),
         sa.Column("next_try_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_notices"),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_notices_incident_id", "notices", ["incident_id"])
     op.create_index(
@@ -215,7 +216,6 @@ def upgrade() -> None:
         sa.Column("ladder", sa.Text(), nullable=True),
         sa.Column("remind_at", sa.BigInteger(), nullable=True),
         sa.Column("judge_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(["incident_id"], ["incidents.id"], name="fk_clocks_incident_id_incidents"),
         sa.PrimaryKeyConstraint("incident_id", "obligation", name="pk_clocks"),
         sqlite_with_rowid=False,
     )

@@ -14,7 +14,7 @@ from typing import Any  # the broker's JSON answers
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StorageType, StreamConfig
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, PubAck, StorageType, StreamConfig
 from nats.js.errors import APIError, NotFoundError
 
 from reporter import metrics
@@ -35,7 +35,6 @@ DUPLICATE_WINDOW_S = 0.1
 ACK_WAIT_S = 3
 ACK_PENDING_MAX = 10_000
 REQUEST_TIMEOUT_S = 0.4
-PUBLISH_TIMEOUT_S = 5.0
 
 BrokerError = (NatsError, OSError, TimeoutError)
 """What any call to the broker may raise."""
@@ -188,13 +187,9 @@ class Bus:
 
     async def publish_stored(
         self, subject: str, payload: bytes, headers: dict[str, str]
-    ) -> "asyncio.Future[object]":
-        """Publishes to a stream; the future ends when the broker has stored it, or in its error.
-
-        Errors, in the future: TimeoutError after `PUBLISH_TIMEOUT_S`, and those of `BrokerError`.
-        """
-        future = await self.jetstream.publish_async(subject, payload, headers=headers)
-        return asyncio.ensure_future(asyncio.wait_for(future, PUBLISH_TIMEOUT_S))
+    ) -> asyncio.Future[PubAck]:
+        """Publishes to a stream; the future ends when the broker has stored it, or in its error, or never."""
+        return await self.jetstream.publish_async(subject, payload, headers=headers)
 
     async def publish(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> None:
         """Publishes on core NATS: at most once, unacknowledged."""

@@ -27,7 +27,9 @@ class WholeClient(Client):
             return None
         try:
             read = await super()._process_headers(headers)
-        except Exception:  # whatever the block holds: the message is judged by its reader, not by the connection
+        except (
+            Exception
+        ):  # whatever the block holds: the message is judged by its reader, not by the connection
             read = None
         return Headers(read, headers)
 

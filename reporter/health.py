@@ -44,7 +44,10 @@ class Health:
 
     async def checks(self) -> Mapping[str, Mapping[str, object]]:
         """All checks, now."""
-        found: dict[str, dict[str, object]] = {"database": await self._database_check(), "nats": {"ok": self._bus.is_connected}}
+        found: dict[str, dict[str, object]] = {
+            "database": await self._database_check(),
+            "nats": {"ok": self._bus.is_connected},
+        }
         if self._is_engine:
             fetched = self._intake.fetched_at
             found["intake"] = {"ok": fetched is not None and monotonic() - fetched < SILENCE_S_MAX}

@@ -115,4 +115,3 @@ def from_nanos(value: int) -> datetime:
 async def sleep(seconds: float) -> None:
     """Lets `seconds` pass on the machine. Never used to wait for a deadline: those are alarms and re-reads."""
     await asyncio.sleep(seconds)
-

@@ -54,8 +54,6 @@ class Service:
         self.time = time or SystemTime()
         self.ready: dict[str, object] = {}
         self._stack = AsyncExitStack()
-        self._tasks: asyncio.Task[None] | None = None
-        self._stopping = asyncio.Event()
 
     async def __aenter__(self) -> "Service":
         try:
@@ -68,13 +66,7 @@ class Service:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stopping.set()
-        await self._stack.aclose()
-
-    async def wait(self) -> None:
-        """Waits until a part of the service has failed for good. Errors: that part's."""
-        if self._tasks is not None:
-            await self._tasks
+        await self._stack.__aexit__(kind, error, trace)
 
     async def _start(self) -> None:
         settings = self.settings
@@ -103,34 +95,32 @@ class Service:
         is_engine = "engine" in settings.roles
         connected = asyncio.Event()
 
-        async def run() -> None:
-            async with asyncio.TaskGroup() as group:
-                if embedded is not None:
-                    group.create_task(embedded.supervise())
-                group.create_task(_connect(bus, connected))
-                if is_engine:
-                    group.create_task(doorbell.run())
-                    group.create_task(intake.run())
-                    group.create_task(Hidden(bus, gate, intake, self.time).run())
-                    group.create_task(Relay(database, bus, gate.signals).run())
-                    notifier = Notifier(
-                        database,
-                        gate,
-                        channels,
-                        renderer,
-                        self.time,
-                        gate.signals.notices,
-                        gate.signals.calm,
-                        send_timeout_s=max(15.0, settings.webhook_timeout_s + 5),
-                    )
-                    group.create_task(notifier.run())
-                    replica = f"{socket.gethostname()}/{os.getpid()}"
-                    group.create_task(heartbeat.run(bus, gate, self.time, replica))
-                await self._stopping.wait()
-                raise _Stopped
-
-        self._tasks = asyncio.ensure_future(_until_stopped(run()))
-        self._stack.push_async_callback(self._settle)
+        group = await self._stack.enter_async_context(asyncio.TaskGroup())
+        parts = [_connect(bus, connected)]
+        if embedded is not None:
+            parts.append(embedded.supervise())
+        if is_engine:
+            notifier = Notifier(
+                database,
+                gate,
+                channels,
+                renderer,
+                self.time,
+                gate.signals.notices,
+                gate.signals.calm,
+                send_timeout_s=max(15.0, settings.webhook_timeout_s + 5),
+            )
+            replica = f"{socket.gethostname()}/{os.getpid()}"
+            parts += [
+                doorbell.run(),
+                intake.run(),
+                Hidden(bus, gate, intake, self.time).run(),
+                Relay(database, bus, gate.signals).run(),
+                notifier.run(),
+                heartbeat.run(bus, gate, self.time, replica),
+            ]
+        for task in [group.create_task(part) for part in parts]:
+            self._stack.callback(task.cancel)
         address = None
         if "desk" in settings.roles:
             address = await self._open_desk(database, gate, health, catalog)
@@ -142,9 +132,9 @@ class Service:
         self.ready = {"ready": True, "http": address, "nats": url, "database": database.kind}
 
     async def _open_desk(self, database: Database, gate: Gate, health: Health, catalog: Catalog) -> str:
-        from reporter.desk.app import create_app  # noqa: PLC0415 - an engine alone does without
-        from reporter.desk.server import Server  # noqa: PLC0415
-        from reporter.desk.services import Services  # noqa: PLC0415
+        from reporter.desk.app import create_app
+        from reporter.desk.server import Server
+        from reporter.desk.services import Services
 
         services = Services(
             database=database,
@@ -160,23 +150,6 @@ class Service:
         self._stack.push_async_callback(server.stop)
         return address
 
-    async def _settle(self) -> None:
-        """Ends the running parts before what they stand on is closed."""
-        self._stopping.set()
-        if self._tasks is not None:
-            await asyncio.wait([self._tasks])
-
-
-class _Stopped(Exception):
-    """Ends the task group in good order."""
-
-
-async def _until_stopped(parts: "asyncio.Future[None] | object") -> None:
-    try:
-        await parts  # type: ignore[misc]
-    except* _Stopped:
-        pass
-
 
 async def _connect(bus: Bus, connected: asyncio.Event) -> None:
     await bus.connect()
@@ -185,7 +158,7 @@ async def _connect(bus: Bus, connected: asyncio.Event) -> None:
 
 async def serve(settings: Settings) -> int:
     """Runs the service until SIGINT or SIGTERM; prints the ready line. Returns the exit status."""
-    from reporter.logs import configure  # noqa: PLC0415
+    from reporter.logs import configure
 
     configure(settings.log_level, settings.log_format)
     loop = asyncio.get_running_loop()
@@ -195,17 +168,13 @@ async def serve(settings: Settings) -> int:
     try:
         async with Service(settings) as service:
             _spare_the_collector()
-            print(json.dumps(service.ready), flush=True)  # noqa: T201 - the contract's line
-            running = asyncio.ensure_future(service.wait())
-            stopped = asyncio.ensure_future(stop.wait())
-            await asyncio.wait([running, stopped], return_when=asyncio.FIRST_COMPLETED)
-            stopped.cancel()
-            if running.done() and (error := running.exception()):
-                log.critical("the service failed: %s", error, exc_info=error)
-                return 1
-            running.cancel()
+            print(json.dumps(service.ready), flush=True)
+            await stop.wait()
     except schema.SchemaMismatch as mismatch:
-        print(mismatch, file=sys.stderr)  # noqa: T201
+        print(mismatch, file=sys.stderr)
+        return 1
+    except ExceptionGroup:
+        log.critical("a part of the service failed for good; it ends", exc_info=True)
         return 1
     return 0
 

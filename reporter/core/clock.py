@@ -8,7 +8,6 @@ from reporter.core.ladder import FOREVER, Ladder, armed, next_instants
 from reporter.core.schedule import Obligation
 from reporter.core.terms import ClockState, Verdict
 
-
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -91,7 +90,12 @@ class Clock:
         return is_open and self.can_be_certain(is_provisional=is_provisional)
 
     def settle(
-        self, now: datetime, closed_at: datetime | None, withdrawn_at: datetime | None = None, *, is_provisional: bool
+        self,
+        now: datetime,
+        closed_at: datetime | None,
+        withdrawn_at: datetime | None = None,
+        *,
+        is_provisional: bool,
     ) -> None:
         """Recomputes state, verdict and the next looks from what is known and recorded."""
         if self.state is not ClockState.STOPPED:

@@ -4,20 +4,16 @@ Nothing here reads a clock, a table or a roster: it is handed the incident as re
 judging may go, and who is on duty. It changes the `Tracked` incident that it is handed and says what was written.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from reporter.core import ladder
 from reporter.core.clock import Clock, adopt, started
-from reporter.core.command import NOTICE_NAMESPACE, uuid5
 from reporter.core.incident import Entry, View, derive
 from reporter.core.instants import maybe_rfc3339, rfc3339
 from reporter.core.ladder import Firing
-from reporter.core.ledger import GENESIS, Line, write_line
-from reporter.core.roster import Recipient
-from reporter.core.schedule import Edition, format_offset
+from reporter.core.schedule import format_offset
 from reporter.core.terms import (
     FACT_OF_COMMAND,
     Anomaly,
@@ -29,73 +25,10 @@ from reporter.core.terms import (
     NoticeReason,
     Verdict,
 )
+from reporter.core.tracked import Directory, Tracked, notify
 
 ENGINE = "engine"
 """The actor of what time alone brought about."""
-
-
-_PLAIN = frozenset({FactKind.REMINDED, FactKind.BREACHED, FactKind.ESCALATED, FactKind.NOTIFIED})
-"""Kinds whose bodies are ours alone and hold no number with a fraction."""
-
-
-class Directory(Protocol):
-    """Who is on duty now."""
-
-    def recipients(self, unit: str, roles: Sequence[str]) -> Sequence[Recipient]:
-        """The persons and channels to notice for these roles of `unit`; never empty."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """One notice to one person on one channel, written in the commit of the fact that it tells of.
-
-    `due_at`: the instant of the step or repetition that it belongs to, as the rule names it.
-    """
-
-    id: str
-    incident: str
-    unit: str
-    mode: Mode
-    obligation: str | None
-    step: str | None
-    repeat: int
-    reason: NoticeReason
-    due_at: datetime | None
-    recipient: Recipient
-
-
-@dataclass(slots=True)
-class Tracked:
-    """An incident as it is recorded, with the clocks that the decision at hand concerns."""
-
-    id: str
-    unit: str
-    mode: Mode
-    state: IncidentState
-    edition: Edition
-    is_provisional: bool = False
-    closed_at: datetime | None = None
-    withdrawn_at: datetime | None = None
-    version: int = 0
-    head: str = GENESIS
-    clocks: list[Clock] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
-    notices: list[Notice] = field(default_factory=list)
-    dropped: list[str] = field(default_factory=list)
-    """Obligations whose guard no longer holds: their clocks end."""
-
-    def settle(self, clock: Clock, now: datetime) -> None:
-        """Recomputes a clock's state, verdict and next looks."""
-        clock.settle(now, self.closed_at, self.withdrawn_at, is_provisional=self.is_provisional)
-
-    def write(self, kind: FactKind, at: datetime, now: datetime, body: Mapping[str, object], actor: str) -> None:
-        """Adds the next line to the incident's ledger."""
-        self.version += 1
-        is_plain = kind in _PLAIN
-        line = write_line(self.id, self.version, kind, at, now, actor, body, self.head, is_plain=is_plain)
-        self.head = line.hash
-        self.lines.append(line)
 
 
 def tick(incident: Tracked, now: datetime, judged_through: datetime, directory: Directory) -> None:
@@ -110,12 +43,19 @@ def tick(incident: Tracked, now: datetime, judged_through: datetime, directory: 
         later = [firing for firing in firings if firing.step.offset >= ladder.ZERO]
         for firing in firings:
             if firing.step.offset < ladder.ZERO:
-                incident.write(FactKind.REMINDED, firing.at, now, _fire(incident, clock, firing, directory), ENGINE)
+                incident.write(
+                    FactKind.REMINDED, firing.at, now, _fire(incident, clock, firing, directory), ENGINE
+                )
         if clock.needs_breach(incident.withdrawn_at) and clock.due_at <= judged_through:
             _breach(incident, clock, later, now, judged_through, directory)
         for firing in later:
-            incident.write(FactKind.ESCALATED, firing.at, now, _fire(incident, clock, firing, directory), ENGINE)
-        if clock.may_become_certain(is_provisional=incident.is_provisional) and clock.final_due_at <= judged_through:
+            incident.write(
+                FactKind.ESCALATED, firing.at, now, _fire(incident, clock, firing, directory), ENGINE
+            )
+        if (
+            clock.may_become_certain(is_provisional=incident.is_provisional)
+            and clock.final_due_at <= judged_through
+        ):
             clock.breach_certain = True
             incident.write(FactKind.JUDGED, clock.final_due_at, now, _judgement(clock), ENGINE)
         before = clock.verdict
@@ -153,7 +93,7 @@ def _breach(
 def _fire(incident: Tracked, clock: Clock, firing: Firing, directory: Directory) -> dict[str, object]:
     """The body of a firing's line; adds its notices."""
     step = format_offset(firing.step.offset)
-    notices = _notify(
+    notices = notify(
         incident,
         directory.recipients(incident.unit, firing.recipients),
         firing.reason,
@@ -171,36 +111,6 @@ def _fire(incident: Tracked, clock: Clock, firing: Firing, directory: Directory)
         "reason": firing.reason.value,
         "notices": notices,
     }
-
-
-def _notify(
-    incident: Tracked,
-    recipients: Iterable[Recipient],
-    reason: NoticeReason,
-    obligation: str | None = None,
-    step: str | None = None,
-    repeat: int = 1,
-    due_at: datetime | None = None,
-) -> list[dict[str, object]]:
-    """Adds one notice per recipient, for the line about to be written; returns how the line tells of them."""
-    told: list[dict[str, object]] = []
-    for index, recipient in enumerate(recipients):
-        id_ = uuid5(NOTICE_NAMESPACE, f"{incident.id}/{incident.version + 1}/{index}")
-        incident.notices.append(
-            Notice(
-                id_, incident.id, incident.unit, incident.mode, obligation, step, repeat, reason, due_at, recipient
-            )
-        )
-        told.append(
-            {
-                "id": id_,
-                "to": recipient.to,
-                "person": recipient.person,
-                "channel": recipient.channel,
-                "note": recipient.note,
-            }
-        )
-    return told
 
 
 def open_incident(
@@ -288,14 +198,20 @@ def _notify_oddities(
     was_withdrawn: bool,
 ) -> None:
     """Notices a withdrawal after a breach to the superior, and a report on what is withdrawn to the duty officer."""
-    if entry.kind is CommandKind.WITHDRAWN and not was_withdrawn and Anomaly.WITHDRAWN_AFTER_BREACH in view.anomalies:
+    if (
+        entry.kind is CommandKind.WITHDRAWN
+        and not was_withdrawn
+        and Anomaly.WITHDRAWN_AFTER_BREACH in view.anomalies
+    ):
         reason, role = NoticeReason.WITHDRAWN, "superior.duty_officer"
     elif entry.kind is CommandKind.FILED and was_withdrawn and not entry.is_foreign:
         reason, role = NoticeReason.REPORT_AFTER_WITHDRAWAL, "unit.duty_officer"
     else:
         return
-    told = _notify(incident, directory.recipients(incident.unit, (role,)), reason)
-    incident.write(FactKind.NOTIFIED, entry.received_at, now, {"reason": reason.value, "notices": told}, ENGINE)
+    told = notify(incident, directory.recipients(incident.unit, (role,)), reason)
+    incident.write(
+        FactKind.NOTIFIED, entry.received_at, now, {"reason": reason.value, "notices": told}, ENGINE
+    )
 
 
 @dataclass(slots=True)

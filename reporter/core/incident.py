@@ -7,6 +7,7 @@ times and the report that met it. It knows no "now": whatever depends on the pre
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from reporter.core import reading
 from reporter.core.clocks import due_at
@@ -304,7 +305,7 @@ def _note_oddities(
             view.anomalies.append(Anomaly.WITHDRAWN_AFTER_BREACH)
         if any(item.entry.received_at > withdrawn_at for item in filed):
             view.anomalies.append(Anomaly.REPORT_AFTER_WITHDRAWAL)
-    for (before, before_at), (after, after_at) in zip(occurrences, occurrences[1:], strict=False):
+    for (before, before_at), (after, after_at) in pairwise(occurrences):
         was, _, _ = _anchor(before, before_at, received_at)  # type: ignore[arg-type]
         now, is_provisional, _ = _anchor(after, after_at, received_at)  # type: ignore[arg-type]
         if is_provisional or now.earliest <= was.earliest:

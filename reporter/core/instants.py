@@ -36,7 +36,14 @@ def parse(text: object) -> datetime:
     leap = second == "60"
     micros = 0 if leap or not fraction else int(fraction[:6].ljust(6, "0"))
     at = datetime(
-        int(year), int(month), int(day), int(hour), int(minute), 59 if leap else int(second), micros, _offset(zone)
+        int(year),
+        int(month),
+        int(day),
+        int(hour),
+        int(minute),
+        59 if leap else int(second),
+        micros,
+        _offset(zone),
     )
     try:
         at = at.astimezone(UTC) + timedelta(seconds=leap)

@@ -70,7 +70,13 @@ def armed(due_at: datetime, known_at: datetime) -> Ladder:
 
 
 def rearmed(
-    ladder: Ladder, steps: Sequence[Step], due_at: datetime, known_at: datetime, cause: NoticeReason, *, anew: bool
+    ladder: Ladder,
+    steps: Sequence[Step],
+    due_at: datetime,
+    known_at: datetime,
+    cause: NoticeReason,
+    *,
+    anew: bool,
 ) -> Ladder:
     """The ladder after a command received at `known_at` moved the due time or brought the clock back.
 
@@ -122,7 +128,13 @@ def fire(
             return
         group = tuple(steps[ladder.position : past])
         counts = [
-            _begin(ladder, steps, index, ladder.known_at, reminded_to if steps[index].offset < ZERO else judged_to)
+            _begin(
+                ladder,
+                steps,
+                index,
+                ladder.known_at,
+                reminded_to if steps[index].offset < ZERO else judged_to,
+            )
             for index in range(ladder.position, past)
         ]
         ladder.position, ladder.top = past, max(ladder.top, past - 1)

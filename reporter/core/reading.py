@@ -32,8 +32,6 @@ class _Unreadable(Exception):
         self.problem = Problem(path, message)
 
 
-
-
 def _text(value: object, path: str) -> str:
     if not isinstance(value, str):
         raise _Unreadable(path, "must be text")
@@ -191,7 +189,11 @@ def report(data: Mapping[str, object]) -> tuple[Report, list[Problem]]:
     if elements is not None and not isinstance(elements, Mapping):
         problems.append(Problem("elements", "must be an object, one member per element"))
         elements = None
-    for name, shape, words in (("text", str, "text"), ("call", Mapping, "an object"), ("attachments", list, "a list")):
+    for name, shape, words in (
+        ("text", str, "text"),
+        ("call", Mapping, "an object"),
+        ("attachments", list, "a list"),
+    ):
         if data.get(name) is not None and not isinstance(data[name], shape):
             problems.append(Problem(name, f"must be {words}"))
     return Report(covers, form, author, elements or {}), problems
@@ -217,7 +219,9 @@ def target(kind: CommandKind, data: Mapping[str, object]) -> str | Problem:
             return incident_id(source, id_)
         return Problem("event", "must name the source and the id of the occurred event")
     if not isinstance(named, str) or not INCIDENT_ID.fullmatch(named.lower()):
-        return Problem("incident", f"{kind.value} must name its incident by id, or its occurred event by source and id")
+        return Problem(
+            "incident", f"{kind.value} must name its incident by id, or its occurred event by source and id"
+        )
     return named.lower()
 
 

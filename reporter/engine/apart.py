@@ -68,14 +68,18 @@ class Apart:
 
     async def is_due(self, connection: AsyncConnection, now: datetime) -> bool:
         """Whether `sweep` has something to say; read-only, so that looking costs no write lock."""
-        waiting = notices.THROTTLE.c.waiting > 0, notices.THROTTLE.c.noticed_at <= now - notices.REJECTED_EVERY
+        waiting = (
+            notices.THROTTLE.c.waiting > 0,
+            notices.THROTTLE.c.noticed_at <= now - notices.REJECTED_EVERY,
+        )
         held = (
             inbox.ASIDE.c.state == "held",
             inbox.ASIDE.c.noticed_at.is_(None),
             inbox.ASIDE.c.recorded_at <= now - notices.HELD_AFTER,
         )
         either = or_(
-            exists().where(*waiting).select_from(notices.THROTTLE), exists().where(*held).select_from(inbox.ASIDE)
+            exists().where(*waiting).select_from(notices.THROTTLE),
+            exists().where(*held).select_from(inbox.ASIDE),
         )
         return bool((await connection.execute(select(either))).scalar_one())
 

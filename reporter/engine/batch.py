@@ -17,11 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reporter.catalog import Catalog
 from reporter.core import reading
 from reporter.core.command import Command, Message, Outcome, OutcomeKind, Problem, incident_id, report_id
-from reporter.core.decide import ENGINE, Directory, Tracked, apply, open_incident
+from reporter.core.decide import ENGINE, apply, open_incident
 from reporter.core.incident import Entry
 from reporter.core.roster import UnitTree
 from reporter.core.schedule import Edition, parse_offset
 from reporter.core.terms import Anomaly, CommandKind, IncidentState, Mode, field_invalid
+from reporter.core.tracked import Directory, Tracked
 from reporter.store import inbox, incidents, notices
 from reporter.store.editions import Editions
 from reporter.store.incidents import Work
@@ -104,7 +105,9 @@ class Batch:
             return await self._decide(command)
         if known.digest != command.digest:
             message = "该标识已用于另一内容 / this (source, id) already stands for another content"
-            return _rejected(Problem(IDENTITY_REUSED, f"{IDENTITY_REUSED}: {message}"), incident=known.incident)
+            return _rejected(
+                Problem(IDENTITY_REUSED, f"{IDENTITY_REUSED}: {message}"), incident=known.incident
+            )
         kind = OutcomeKind.HELD if known.is_held else OutcomeKind.DUPLICATE
         return Outcome(kind, known.incident, known.anomalies)
 
@@ -170,7 +173,12 @@ class Batch:
             self.kept.add(edition.digest)
         day, code = self.codes[id_]
         entry = Entry(
-            command.kind, command.source, command.id, command.received_at, command.data, tuple(map(str, anomalies))
+            command.kind,
+            command.source,
+            command.id,
+            command.received_at,
+            command.data,
+            tuple(map(str, anomalies)),
         )
         tracked = Tracked(id_, unit, Mode.ACTUAL, IncidentState.OPEN, edition)
         heading = {
@@ -212,11 +220,15 @@ class Batch:
         anomalies = list(command.anomalies)
         if not self._may_act(command.unit, work):
             if command.kind is not CommandKind.FILED:
-                message = f"单位 {command.unit} 无权处理该事件 / unit {command.unit} may not act on this incident"
+                message = (
+                    f"单位 {command.unit} 无权处理该事件 / unit {command.unit} may not act on this incident"
+                )
                 return _rejected(Problem("unit", message), incident=work.tracked.id)
             anomalies.append(Anomaly.FOREIGN_UNIT)
         if command.kind not in (CommandKind.FILED, CommandKind.AMENDED):
-            anomalies += [field_invalid(problem.path) for problem in reading.problems(command.kind, command.data)]
+            anomalies += [
+                field_invalid(problem.path) for problem in reading.problems(command.kind, command.data)
+            ]
         if (problem := self._refusal(command, work)) is not None:
             return _rejected(problem, incident=work.tracked.id)
         entry = Entry(
@@ -233,7 +245,10 @@ class Batch:
         if command.kind is CommandKind.ACKNOWLEDGED:
             rows = await notices.acknowledge(self.connection, work.tracked.id, command.data.get("notice"))
             if rows is None:
-                return _rejected(Problem("notice", "没有该通知 / the incident has no such notice"), incident=work.tracked.id)
+                return _rejected(
+                    Problem("notice", "没有该通知 / the incident has no such notice"),
+                    incident=work.tracked.id,
+                )
             steps = [(row.obligation, parse_offset(row.step)) for row in rows if row.obligation and row.step]
             by = command.data.get("by")
             told |= {"notices": [row.id for row in rows], "by": by if isinstance(by, str) else None}
@@ -248,7 +263,12 @@ class Batch:
         return Outcome(OutcomeKind.ACCEPTED, work.tracked.id, found)
 
     def _apply(
-        self, work: Work, entry: Entry, told: dict[str, Any], actor: str, steps: Sequence[tuple[str, Any]] = ()
+        self,
+        work: Work,
+        entry: Entry,
+        told: dict[str, Any],
+        actor: str,
+        steps: Sequence[tuple[str, Any]] = (),
     ) -> None:
         work.entries.append(entry)
         view = apply(work.tracked, work.entries, entry, told, self.now, actor, self.directory, steps)
@@ -270,7 +290,12 @@ class Batch:
             if each.is_foreign or each.report in known:
                 continue
             form = reading.report(each.data)[0].form
-            self._apply(survivor, each, {"unit": work.opened_from, "form": form, "joined_from": work.tracked.id}, ENGINE)
+            self._apply(
+                survivor,
+                each,
+                {"unit": work.opened_from, "form": form, "joined_from": work.tracked.id},
+                ENGINE,
+            )
             self._join(survivor, each, survivor.survivor)
 
     def _leave(self, survivor: Work, work: Work, entry: Entry, reports: list[str]) -> None:
@@ -298,7 +323,9 @@ class Batch:
                 unknown = [name for name in reading.report(command.data)[0].covers or () if name not in valid]
                 if unknown:
                     listing = ", ".join(valid)
-                    return Problem("covers", f"未知的报送义务 / unknown: {', '.join(unknown)[:200]}; valid: {listing}")
+                    return Problem(
+                        "covers", f"未知的报送义务 / unknown: {', '.join(unknown)[:200]}; valid: {listing}"
+                    )
             case CommandKind.AMENDED:
                 mode = reading.incident_facts(command.data)[0].get("mode")
                 if mode is not None and mode not in (Mode.ACTUAL, work.tracked.mode):
@@ -315,7 +342,9 @@ class Batch:
             return None
         survivor = self.works[named.lower()]
         if not self._may_act(command.unit, survivor):
-            return Problem("duplicate_of", f"单位 {command.unit} 无权处理该事件 / unit {command.unit} may not act on it")
+            return Problem(
+                "duplicate_of", f"单位 {command.unit} 无权处理该事件 / unit {command.unit} may not act on it"
+            )
         step: Work | None = survivor
         while step is not None:
             if step.tracked.id == work.tracked.id:

@@ -46,7 +46,9 @@ class Doorbell:
     async def run(self) -> None:
         """Runs until cancelled."""
         self._scheduler.start()
-        self._scheduler.add_job(self._rung.set, IntervalTrigger(seconds=REREAD_S, timezone="UTC"), id="re-read")
+        self._scheduler.add_job(
+            self._rung.set, IntervalTrigger(seconds=REREAD_S, timezone="UTC"), id="re-read"
+        )
         trouble_s = 0.1
         try:
             while True:

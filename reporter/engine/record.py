@@ -18,10 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reporter import metrics
 from reporter.catalog import Catalog
 from reporter.core.command import Command, Message, Outcome, OutcomeKind, Problem
-from reporter.core.decide import ENGINE, Tracked, tick
+from reporter.core.decide import ENGINE, tick
 from reporter.core.roster import Directory
 from reporter.core.schedule import Edition
 from reporter.core.terms import FactKind, NoticeState
+from reporter.core.tracked import Tracked
 from reporter.engine.apart import Apart
 from reporter.engine.batch import Batch
 from reporter.engine.signals import Signals, Units
@@ -55,7 +56,9 @@ class NoticeResult:
 class Gate:
     """The only writer of incidents, clocks, ledger and notices."""
 
-    def __init__(self, database: Database, catalog: Catalog, time: TimeSource, channels: Sequence[str] = ()) -> None:
+    def __init__(
+        self, database: Database, catalog: Catalog, time: TimeSource, channels: Sequence[str] = ()
+    ) -> None:
         self.database = database
         self.time = time
         self.signals = Signals()
@@ -83,7 +86,9 @@ class Gate:
             outcomes = []
             for command in commands:
                 outcomes += await self._alone(command)
-        taken = Counter((command.kind, outcome.kind) for command, outcome in zip(commands, outcomes, strict=True))
+        taken = Counter(
+            (command.kind, outcome.kind) for command, outcome in zip(commands, outcomes, strict=True)
+        )
         for (kind, became), count in taken.items():
             metrics.COMMANDS.labels(kind, became).inc(count)
         return outcomes
@@ -131,7 +136,9 @@ class Gate:
             due = await incidents.load_due(connection, edition_of, now, judged_through, TICK_CLOCKS_MAX)
             if not due:
                 return 0
-            directory = Directory(await self._units.tree(connection), await on_duty(connection, now), self._channels)
+            directory = Directory(
+                await self._units.tree(connection), await on_duty(connection, now), self._channels
+            )
             ticked, broken = [], []
             for tracked in due:
                 if _is_ticked(tracked, now, judged_through, directory):

@@ -10,7 +10,8 @@ import logging
 import re
 from collections.abc import Sequence
 from time import monotonic
-from typing import Any  # rows have no narrower type
+
+from nats.js.api import PubAck
 
 from reporter import metrics
 from reporter.bus import Bus
@@ -29,6 +30,7 @@ GIVE_WAY_S_MAX = 1.0
 BACKLOG_S_MAX = 5.0
 LOOK_S = 0.05
 TROUBLE_S_MAX = 5.0
+PUBLISH_TIMEOUT_S = 5.0
 SOURCE = "/reporter"
 TYPE_PREFIX = "reporter.fact."
 _AT = re.compile(r'\{"actor":"(?:[^"\\]|\\.)*","at":"([^"]+)"')
@@ -60,7 +62,12 @@ class Relay:
                 await self._drain()
                 trouble_s = 0.2
             except Exception as error:
-                log.warning("publishing failed (%s: %s); trying again in %.1f s", type(error).__name__, error, trouble_s)
+                log.warning(
+                    "publishing failed (%s: %s); trying again in %.1f s",
+                    type(error).__name__,
+                    error,
+                    trouble_s,
+                )
                 await sleep(trouble_s)
                 trouble_s = min(trouble_s * 2, TROUBLE_S_MAX)
                 self._signals.outbox.set()
@@ -105,11 +112,16 @@ class Relay:
         sent: list[int] = []
         while chains:
             wave = [(chain, lines[0]) for chain, lines in chains.items()]
-            futures = [await self._publish(row) for _, row in wave]
-            results = await asyncio.gather(*futures, return_exceptions=True)
-            for (chain, row), result in zip(wave, results, strict=True):
-                if isinstance(result, BaseException):
-                    log.warning("%s could not be published: %r", row.message_id, result)
+            futures = {await self._publish(row): (chain, row) for chain, row in wave}
+            await asyncio.wait(futures, timeout=PUBLISH_TIMEOUT_S)
+            for future, (chain, row) in futures.items():
+                error: BaseException | None = TimeoutError("the broker did not say that it stored it")
+                if future.done():
+                    error = future.exception()
+                else:
+                    future.cancel()
+                if error is not None:
+                    log.warning("%s could not be published: %r", row.message_id, error)
                     self._stuck[chain] = monotonic() + TROUBLE_S_MAX
                     del chains[chain]
                     continue
@@ -119,7 +131,7 @@ class Relay:
                     del chains[chain]
         return sent
 
-    async def _publish(self, row: AnyRow) -> "asyncio.Future[Any]":
+    async def _publish(self, row: AnyRow) -> asyncio.Future[PubAck]:
         headers = {"Nats-Msg-Id": row.message_id, "Content-Type": "application/cloudevents+json"}
         return await self._bus.publish_stored(row.subject, envelope(row).encode(), headers)
 
@@ -127,7 +139,9 @@ class Relay:
 def envelope(row: AnyRow) -> str:
     """The structured CloudEvent of an outbox row; a ledger line stands in it as the very text that was hashed."""
     if row.text is None:
-        return _enveloped(row.message_id, row.subject.split(".")[2], json.loads(row.payload)["at"], row.payload)
+        return _enveloped(
+            row.message_id, row.subject.split(".")[2], json.loads(row.payload)["at"], row.payload
+        )
     found = _AT.match(row.text)
     at = found[1] if found else ""
     return _enveloped(row.message_id, row.kind, at, with_hash(row.text, row.hash), row.incident_id)

@@ -79,7 +79,9 @@ async def settle(bus: Bus, gate: Gate, items: Sequence[Read]) -> None:
     """
     readable = [item for item in items if item.command is not None]
     outcomes = await submit(gate, [item.command for item in readable if item.command is not None])
-    rejected = [(item, Outcome(OutcomeKind.REJECTED, errors=item.errors)) for item in items if item.command is None]
+    rejected = [
+        (item, Outcome(OutcomeKind.REJECTED, errors=item.errors)) for item in items if item.command is None
+    ]
     for item, outcome in zip(readable, outcomes, strict=True):
         if outcome.kind is OutcomeKind.REJECTED:
             rejected.append((item, outcome))
@@ -134,5 +136,7 @@ def parse_header_block(block: bytes) -> dict[str, str]:
     for line in block.split(b"\r\n")[1:]:
         name, found, value = line.partition(b":")
         if found:
-            headers[name.strip().decode("utf-8", "surrogateescape")] = value.strip().decode("utf-8", "surrogateescape")
+            headers[name.strip().decode("utf-8", "surrogateescape")] = value.strip().decode(
+                "utf-8", "surrogateescape"
+            )
     return headers

@@ -25,7 +25,9 @@ class Replay:
         """
         table = inbox.ASIDE
         chosen = select(table).order_by(table.c.received_at, table.c.id).limit(REPLAYED_MAX)
-        chosen = chosen.where(table.c.id == id_) if id_ is not None else chosen.where(table.c.state == "rejected")
+        chosen = (
+            chosen.where(table.c.id == id_) if id_ is not None else chosen.where(table.c.state == "rejected")
+        )
         async with self._database.snapshot() as connection:
             rows = (await connection.execute(chosen)).all()
         results: list[Outcome] = []

@@ -200,7 +200,10 @@ class Intake:
                 return
             except TimeoutError:
                 pass
-            for reply in (*(item.arrival.acknowledge_to for item in batch), *(each.reply for each in pulled.waiting)):
+            for reply in (
+                *(item.arrival.acknowledge_to for item in batch),
+                *(each.reply for each in pulled.waiting),
+            ):
                 if reply.startswith("$JS.ACK."):
                     await self._bus.client.publish(reply, b"+WPI")
 

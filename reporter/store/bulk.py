@@ -15,14 +15,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 Row = tuple[Any, ...]
 
 
-async def insert_rows(connection: AsyncConnection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
+async def insert_rows(
+    connection: AsyncConnection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]
+) -> None:
     """Inserts rows, each a tuple in the order of `columns`, in the form that is stored."""
     if rows:
         await connection.exec_driver_sql(_insert(table, columns, connection.dialect), list(rows))
 
 
 async def update_rows(
-    connection: AsyncConnection, table: Table, changed: tuple[str, ...], keys: tuple[str, ...], rows: Sequence[Row]
+    connection: AsyncConnection,
+    table: Table,
+    changed: tuple[str, ...],
+    keys: tuple[str, ...],
+    rows: Sequence[Row],
 ) -> None:
     """Updates rows by key: each a tuple of the changed columns, then the keys, in the form that is stored."""
     if rows:

@@ -20,7 +20,9 @@ class Editions:
         """The edition with that digest, as it was when the first incident was bound to it."""
         if (known := self._known.get(digest)) is not None:
             return known
-        document = (await connection.execute(select(_TABLE.c.document).where(_TABLE.c.digest == digest))).scalar_one()
+        document = (
+            await connection.execute(select(_TABLE.c.document).where(_TABLE.c.digest == digest))
+        ).scalar_one()
         edition = edition_from_document(document)
         self._known[digest] = edition
         return edition

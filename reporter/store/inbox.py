@@ -1,4 +1,4 @@
-"""Identities that took effect, and messages set aside: held ones wait for their incident, rejected ones for a person."""
+"""Identities that took effect, and messages set aside: held ones wait for an incident, rejected ones for a person."""
 
 import base64
 from collections.abc import Iterable, Sequence
@@ -36,7 +36,9 @@ async def load_seen(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[
     rows = await connection.execute(select(INBOX).where(INBOX.c.key.in_(keys)))
     for row in rows:
         seen[row.key] = Seen(row.digest, row.incident_id, tuple(row.anomalies or ()))
-    held = select(ASIDE.c.key, ASIDE.c.digest, ASIDE.c.target).where(ASIDE.c.key.in_(keys), ASIDE.c.state == "held")
+    held = select(ASIDE.c.key, ASIDE.c.digest, ASIDE.c.target).where(
+        ASIDE.c.key.in_(keys), ASIDE.c.state == "held"
+    )
     for row in await connection.execute(held):
         seen[row.key] = Seen(row.digest, row.target, (), is_held=True)
     return seen
@@ -80,9 +82,7 @@ async def load_held(connection: AsyncConnection, targets: Sequence[str]) -> list
     return sorted(((row.id, _command(row)) for row in rows), key=lambda item: item[1].order)
 
 
-async def release(
-    connection: AsyncConnection, id_: int, state: str, errors: Sequence[Problem] = ()
-) -> None:
+async def release(connection: AsyncConnection, id_: int, state: str, errors: Sequence[Problem] = ()) -> None:
     """Says what became of a message that had been set aside: `accepted`, `duplicate` or, still, `rejected`."""
     changes: dict[str, Any] = {"state": state}
     if errors:

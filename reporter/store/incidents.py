@@ -9,10 +9,10 @@ from typing import Any  # rows have no narrower type
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reporter.core.decide import Tracked
 from reporter.core.incident import Entry
 from reporter.core.schedule import Edition
 from reporter.core.terms import COMMAND_OF_FACT, FactKind, IncidentState, Mode
+from reporter.core.tracked import Tracked
 from reporter.store import models as m
 from reporter.store.bulk import Row, insert_rows, update_rows
 from reporter.store.rows import (
@@ -169,7 +169,10 @@ async def save_work(connection: AsyncConnection, works: Sequence[Work], now: dat
     if new:
         await connection.execute(
             insert(INCIDENT),
-            [{**w.row, "id": w.tracked.id, "version": w.tracked.version, "head": w.tracked.head} for w in new],
+            [
+                {**w.row, "id": w.tracked.id, "version": w.tracked.version, "head": w.tracked.head}
+                for w in new
+            ],
         )
         clocks = [clock_row(work.tracked.id, clock) for work in new for clock in work.tracked.clocks]
         await insert_rows(connection, CLOCK, CLOCK_COLUMNS, clocks)
@@ -196,7 +199,12 @@ async def save_lines(connection: AsyncConnection, written: Iterable[Tracked], no
     ]
     await insert_rows(connection, LEDGER, ("incident_id", "version", "kind", "text", "hash"), lines)
     sendings = [
-        (f"reporter.out.{line.kind.value}.{tracked.unit}", f"{line.incident}/{line.version}", line.incident, line.version)
+        (
+            f"reporter.out.{line.kind.value}.{tracked.unit}",
+            f"{line.incident}/{line.version}",
+            line.incident,
+            line.version,
+        )
         for tracked in written
         for line in tracked.lines
     ]

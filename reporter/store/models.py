@@ -9,7 +9,17 @@ clocks that still wait, not of the archive.
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Index, Integer, LargeBinary, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from reporter.store.types import JsonText, UtcDateTime
@@ -88,7 +98,12 @@ class Incident(Base):
             sqlite_where=state == "open",
             postgresql_where=state == "open",
         ),
-        Index("ix_incidents_survivor", "survivor", sqlite_where=survivor.is_not(None), postgresql_where=survivor.is_not(None)),
+        Index(
+            "ix_incidents_survivor",
+            "survivor",
+            sqlite_where=survivor.is_not(None),
+            postgresql_where=survivor.is_not(None),
+        ),
     )
 
 
@@ -115,8 +130,18 @@ class Clock(Base):
     remind_at: Mapped[datetime | None] = mapped_column()
     judge_at: Mapped[datetime | None] = mapped_column()
     __table_args__ = (
-        Index("ix_clocks_remind_at", "remind_at", sqlite_where=remind_at.is_not(None), postgresql_where=remind_at.is_not(None)),
-        Index("ix_clocks_judge_at", "judge_at", sqlite_where=judge_at.is_not(None), postgresql_where=judge_at.is_not(None)),
+        Index(
+            "ix_clocks_remind_at",
+            "remind_at",
+            sqlite_where=remind_at.is_not(None),
+            postgresql_where=remind_at.is_not(None),
+        ),
+        Index(
+            "ix_clocks_judge_at",
+            "judge_at",
+            sqlite_where=judge_at.is_not(None),
+            postgresql_where=judge_at.is_not(None),
+        ),
         {"sqlite_with_rowid": False},
     )
 
@@ -271,5 +296,6 @@ APPEND_ONLY = ("ledger",)
 def table(model: type[Base]) -> Table:
     """The model's table, for statements over columns: nothing here works with ORM objects."""
     found = model.__table__
-    assert isinstance(found, Table)
+    if not isinstance(found, Table):
+        raise TypeError(f"{model.__name__} is not a plain table")
     return found

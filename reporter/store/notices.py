@@ -23,8 +23,10 @@ OTHERS = "*"
 HELD_AFTER = timedelta(seconds=60)
 
 
-async def acknowledge(connection: AsyncConnection, incident_id: str, notice: object) -> Sequence[AnyRow] | None:
-    """Marks one notice, or all open ones, of an incident acknowledged and returns those newly so. None: no such notice."""
+async def acknowledge(
+    connection: AsyncConnection, incident_id: str, notice: object
+) -> Sequence[AnyRow] | None:
+    """Marks one notice, or all open ones, of an incident acknowledged; returns those newly so. None: no such notice."""
     mine = select(NOTICE.c.id, NOTICE.c.obligation, NOTICE.c.step, NOTICE.c.state).where(
         NOTICE.c.incident_id == incident_id
     )
@@ -76,7 +78,9 @@ async def overdue_held(connection: AsyncConnection, now: datetime) -> list[AnyRo
     """The messages held for a minute and not yet noticed; they are marked so."""
     due = ASIDE.c.state == "held", ASIDE.c.noticed_at.is_(None), ASIDE.c.recorded_at <= now - HELD_AFTER
     columns = ASIDE.c.id, ASIDE.c.subject, ASIDE.c.target
-    rows = list((await connection.execute(select(*columns).where(*due).order_by(ASIDE.c.id).limit(100))).all())
+    rows = list(
+        (await connection.execute(select(*columns).where(*due).order_by(ASIDE.c.id).limit(100))).all()
+    )
     if rows:
         ids = [row.id for row in rows]
         await connection.execute(update(ASIDE).where(ASIDE.c.id.in_(ids)).values(noticed_at=now))

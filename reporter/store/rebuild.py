@@ -21,7 +21,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core import decide
 from reporter.core.clock import Clock
-from reporter.core.decide import Tracked
 from reporter.core.incident import Entry, View
 from reporter.core.instants import parse
 from reporter.core.ladder import Repetition
@@ -29,6 +28,7 @@ from reporter.core.ledger import Line
 from reporter.core.roster import Recipient
 from reporter.core.schedule import Edition, parse_offset
 from reporter.core.terms import COMMAND_OF_FACT, FactKind, IncidentState, Mode, NoticeState
+from reporter.core.tracked import Tracked
 from reporter.store import models as m
 from reporter.store.editions import Editions
 from reporter.store.rows import CLOCK_COLUMNS, incident_columns, ladder_document, take_entry

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any  # rows have no narrower type
 
 from reporter.core.clock import Clock
-from reporter.core.decide import Notice
 from reporter.core.incident import Entry, View
 from reporter.core.instants import parse
 from reporter.core.ladder import Ladder, Repetition
@@ -21,6 +20,7 @@ from reporter.core.terms import (
     Verdict,
     field_invalid,
 )
+from reporter.core.tracked import Notice
 from reporter.store.bulk import Row
 from reporter.store.types import document
 from reporter.timesource import from_micros, micros
@@ -229,7 +229,8 @@ def incident_columns(view: View) -> dict[str, Any]:
         "withdrawn_at": view.withdrawn_at,
         "survivor": view.survivor,
         "anomalies": view.anomalies,
-        "facts": facts | {name: kept for name, kept in (("extra", view.extra), ("covers", view.found)) if kept},
+        "facts": facts
+        | {name: kept for name, kept in (("extra", view.extra), ("covers", view.found)) if kept},
     }
 
 

@@ -31,9 +31,7 @@ class UtcDateTime(UserDefinedType[datetime]):
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], int | None]:  # noqa: ARG002
         return _bound_instant
 
-    def result_processor(
-        self, dialect: Dialect, coltype: object  # noqa: ARG002
-    ) -> Callable[[int | None], datetime | None]:
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[int | None], datetime | None]:  # noqa: ARG002
         return _read_instant
 
 
@@ -54,8 +52,14 @@ class JsonText(UserDefinedType[Any]):
 
 def as_stored(columns: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
     """The columns without their types: rows come in the form that is stored, which is half the cost of reading many."""
-    plain: dict[type[object], TypeEngine[Any]] = {UtcDateTime: BigInteger(), JsonText: Text(), Boolean: Integer()}
-    return [type_coerce(column, plain.get(type(column.type), column.type)).label(column.key) for column in columns]
+    plain: dict[type[object], TypeEngine[Any]] = {
+        UtcDateTime: BigInteger(),
+        JsonText: Text(),
+        Boolean: Integer(),
+    }
+    return [
+        type_coerce(column, plain.get(type(column.type), column.type)).label(column.key) for column in columns
+    ]
 
 
 def _bound_instant(value: datetime | None) -> int | None:

@@ -17,10 +17,8 @@ REBUILT_MAX = 50
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     """A gate with units and a roster, its time at the occurrence."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'gate.sqlite3'}"
-    else:
-        url = request.getfixturevalue("postgres")
+    file = f"sqlite:///{tmp_path / 'gate.sqlite3'}"
+    url = file if request.param == "sqlite" else request.getfixturevalue("postgres")
     async with world_on(url, CATALOG, at(0)) as found:
         yield found
         assert (await verify(found.database)).defects == ()

@@ -80,7 +80,9 @@ async def seen(world: World, incident: str) -> tuple[object, ...]:
         )
     }
     row["anomalies"] = sorted(row["anomalies"])
-    row["facts"] = {name: fact for name, fact in row["facts"].items() if name != "covers"}  # by id: see the reports
+    row["facts"] = {
+        name: fact for name, fact in row["facts"].items() if name != "covers"
+    }  # by id: see the reports
     reports = [(report.covers, report.received_at) for report in record.reports]
     clocks = [
         (c.obligation, c.due_at, c.due_latest_at, c.state, c.met_at, c.verdict, c.complete, c.undeclared)

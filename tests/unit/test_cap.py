@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reporter.core.canonical import canonical
 from reporter.core import ijson
+from reporter.core.canonical import canonical
 from reporter.intake.cap import NAMESPACE, read
 from reporter.intake.unreadable import Unreadable
 

@@ -134,7 +134,10 @@ def test_a_late_report_still_owes_the_breach_of_its_due_time() -> None:
 def test_steps_that_the_rule_dates_before_the_report_are_owed_and_later_ones_are_not() -> None:
     clock = a_clock(met_at=at(21), met_by="r")
 
-    fired = [firing.step.offset for firing in fire(clock.ladder, INITIAL.ladder, FAR, FAR, clock.chased_until(None, None))]
+    fired = [
+        firing.step.offset
+        for firing in fire(clock.ladder, INITIAL.ladder, FAR, FAR, clock.chased_until(None, None))
+    ]
 
     assert fired == [step.offset for step in INITIAL.ladder[:3]]
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reporter.core.canonical import canonical
 from reporter.core import ijson
+from reporter.core.canonical import canonical
 from reporter.core.ijson import INTEGER_MAX, NotIJson, loads, odd_character
 
 texts = st.text().filter(lambda text: odd_character(text) is None)

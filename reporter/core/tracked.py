@@ -1,0 +1,117 @@
+"""An incident while it is decided on: its clocks, and the lines and notices that the decision adds."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from reporter.core.clock import Clock
+from reporter.core.command import NOTICE_NAMESPACE, uuid5
+from reporter.core.ledger import GENESIS, Line, write_line
+from reporter.core.roster import Recipient
+from reporter.core.schedule import Edition
+from reporter.core.terms import FactKind, IncidentState, Mode, NoticeReason
+
+_PLAIN = frozenset({FactKind.REMINDED, FactKind.BREACHED, FactKind.ESCALATED, FactKind.NOTIFIED})
+"""Kinds whose bodies are ours alone and hold no number with a fraction."""
+
+
+class Directory(Protocol):
+    """Who is on duty now."""
+
+    def recipients(self, unit: str, roles: Sequence[str]) -> Sequence[Recipient]:
+        """The persons and channels to notice for these roles of `unit`; never empty."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One notice to one person on one channel, written in the commit of the fact that it tells of.
+
+    `due_at`: the instant of the step or repetition that it belongs to, as the rule names it.
+    """
+
+    id: str
+    incident: str
+    unit: str
+    mode: Mode
+    obligation: str | None
+    step: str | None
+    repeat: int
+    reason: NoticeReason
+    due_at: datetime | None
+    recipient: Recipient
+
+
+@dataclass(slots=True)
+class Tracked:
+    """An incident as it is recorded, with the clocks that the decision at hand concerns."""
+
+    id: str
+    unit: str
+    mode: Mode
+    state: IncidentState
+    edition: Edition
+    is_provisional: bool = False
+    closed_at: datetime | None = None
+    withdrawn_at: datetime | None = None
+    version: int = 0
+    head: str = GENESIS
+    clocks: list[Clock] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    """Obligations whose guard no longer holds: their clocks end."""
+
+    def settle(self, clock: Clock, now: datetime) -> None:
+        """Recomputes a clock's state, verdict and next looks."""
+        clock.settle(now, self.closed_at, self.withdrawn_at, is_provisional=self.is_provisional)
+
+    def write(
+        self, kind: FactKind, at: datetime, now: datetime, body: Mapping[str, object], actor: str
+    ) -> None:
+        """Adds the next line to the incident's ledger."""
+        self.version += 1
+        is_plain = kind in _PLAIN
+        line = write_line(self.id, self.version, kind, at, now, actor, body, self.head, is_plain=is_plain)
+        self.head = line.hash
+        self.lines.append(line)
+
+
+def notify(
+    incident: Tracked,
+    recipients: Iterable[Recipient],
+    reason: NoticeReason,
+    obligation: str | None = None,
+    step: str | None = None,
+    repeat: int = 1,
+    due_at: datetime | None = None,
+) -> list[dict[str, object]]:
+    """Adds one notice per recipient, for the line about to be written; returns how the line tells of them."""
+    told: list[dict[str, object]] = []
+    for index, recipient in enumerate(recipients):
+        id_ = uuid5(NOTICE_NAMESPACE, f"{incident.id}/{incident.version + 1}/{index}")
+        incident.notices.append(
+            Notice(
+                id_,
+                incident.id,
+                incident.unit,
+                incident.mode,
+                obligation,
+                step,
+                repeat,
+                reason,
+                due_at,
+                recipient,
+            )
+        )
+        told.append(
+            {
+                "id": id_,
+                "to": recipient.to,
+                "person": recipient.person,
+                "channel": recipient.channel,
+                "note": recipient.note,
+            }
+        )
+    return told

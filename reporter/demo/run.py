@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -119,6 +120,11 @@ class Demo:
                     self._view.show(time.now(), answer.json()["items"])
             await sleep(LOOK_S)
 
+    def _path(self) -> str:
+        """What puts `reporter` on the path of another terminal, where it is not."""
+        here = Path(sys.executable).parent
+        return "" if shutil.which("reporter") else f"PATH={here}:$PATH "
+
     def _words(self, ready: Document, tokens: dict[str, str], folder: Path, time: ScaledTime) -> str:
         url, token = ready["http"], tokens["duty"]
         met = time.meets_present_at.astimezone(ZoneInfo(self._view.zone)).strftime("%H:%M:%S")
@@ -129,7 +135,7 @@ class Demo:
   消息总线   {ready["nats"]}
   演示账号   duty，令牌 {token}
 试一试（另开一个终端）：
-  export REPORTER_URL={url} REPORTER_TOKEN={token}
+  export {self._path()}REPORTER_URL={url} REPORTER_TOKEN={token}
   1. reporter board                        倒计时看板
   2. reporter log 试报 --unit ding-qu --occurred "$(reporter now --ago PT5M)"    登记一起自己的事件
   3. reporter ledger verify --data-dir {folder}    核验台账哈希链
@@ -140,7 +146,7 @@ Reporter demo (time starts 2 h 10 min ago, runs {self._speed:g}×, meets the pre
   bus    {ready["nats"]}
   login  duty, token {token}
 Try, in another terminal:
-  export REPORTER_URL={url} REPORTER_TOKEN={token}
+  export {self._path()}REPORTER_URL={url} REPORTER_TOKEN={token}
   1. reporter board                        clocks counting down
   2. reporter log "My own" --unit ding-qu --occurred "$(reporter now --ago PT5M)"
   3. reporter ledger verify --data-dir {folder}

@@ -44,13 +44,13 @@ def tick(incident: Tracked, now: datetime, judged_through: datetime, directory: 
         for firing in firings:
             if firing.step.offset < ladder.ZERO:
                 incident.write(
-                    FactKind.REMINDED, firing.at, now, _fire(incident, clock, firing, directory), ENGINE
+                    FactKind.REMINDED, firing.at, now, _fire(incident, clock, firing, now, directory), ENGINE
                 )
         if clock.needs_breach(incident.withdrawn_at) and clock.due_at <= judged_through:
             _breach(incident, clock, later, now, judged_through, directory)
         for firing in later:
             incident.write(
-                FactKind.ESCALATED, firing.at, now, _fire(incident, clock, firing, directory), ENGINE
+                FactKind.ESCALATED, firing.at, now, _fire(incident, clock, firing, now, directory), ENGINE
             )
         if (
             clock.may_become_certain(is_provisional=incident.is_provisional)
@@ -86,15 +86,18 @@ def _breach(
     zero = next((firing for firing in firings if not firing.step.offset), None)
     if zero:
         firings.remove(zero)
-        body |= _fire(incident, clock, zero, directory)
+        body |= _fire(incident, clock, zero, now, directory)
     incident.write(FactKind.BREACHED, clock.due_at, now, body, ENGINE)
 
 
-def _fire(incident: Tracked, clock: Clock, firing: Firing, directory: Directory) -> dict[str, object]:
+def _fire(
+    incident: Tracked, clock: Clock, firing: Firing, now: datetime, directory: Directory
+) -> dict[str, object]:
     """The body of a firing's line; adds its notices."""
     step = format_offset(firing.step.offset)
     notices = notify(
         incident,
+        now,
         directory.recipients(incident.unit, firing.recipients),
         firing.reason,
         obligation=clock.obligation.id,
@@ -208,7 +211,7 @@ def _notify_oddities(
         reason, role = NoticeReason.REPORT_AFTER_WITHDRAWAL, "unit.duty_officer"
     else:
         return
-    told = notify(incident, directory.recipients(incident.unit, (role,)), reason)
+    told = notify(incident, now, directory.recipients(incident.unit, (role,)), reason)
     incident.write(
         FactKind.NOTIFIED, entry.received_at, now, {"reason": reason.value, "notices": told}, ENGINE
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from reporter.core.clock import Clock
-from reporter.core.command import NOTICE_NAMESPACE, uuid5
+from reporter.core.command import notice_id
 from reporter.core.ledger import GENESIS, Line, write_line
 from reporter.core.roster import Recipient
 from reporter.core.schedule import Edition
@@ -80,6 +80,7 @@ class Tracked:
 
 def notify(
     incident: Tracked,
+    now: datetime,
     recipients: Iterable[Recipient],
     reason: NoticeReason,
     obligation: str | None = None,
@@ -87,10 +88,10 @@ def notify(
     repeat: int = 1,
     due_at: datetime | None = None,
 ) -> list[dict[str, object]]:
-    """Adds one notice per recipient, for the line about to be written; returns how the line tells of them."""
+    """Adds one notice per recipient, for the line about to be written `now`; returns how the line tells of them."""
     told: list[dict[str, object]] = []
     for index, recipient in enumerate(recipients):
-        id_ = uuid5(NOTICE_NAMESPACE, f"{incident.id}/{incident.version + 1}/{index}")
+        id_ = notice_id(now, incident.id, incident.version + 1, index)
         incident.notices.append(
             Notice(
                 id_,

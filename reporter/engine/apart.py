@@ -1,7 +1,6 @@
 """Messages that belong to no incident (rejected, held): kept, announced, and a person told of them in measure."""
 
 import json
-import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
@@ -9,7 +8,7 @@ from hashlib import sha256
 from sqlalchemy import exists, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reporter.core.command import NOTICE_NAMESPACE, Message, Problem
+from reporter.core.command import Message, Problem, notice_id
 from reporter.core.instants import rfc3339
 from reporter.core.roster import Directory
 from reporter.core.terms import Mode, NoticeReason, NoticeState
@@ -105,10 +104,10 @@ class Apart:
     ) -> None:
         rows = []
         for index, recipient in enumerate(directory.recipients(root, ROLE)):
-            name = f"{reason}/{note}/{rfc3339(now)}/{index}/{recipient.person}"
+            name = f"{reason}/{note}/{recipient.person}"
             rows.append(
                 {
-                    "id": str(uuid.uuid5(NOTICE_NAMESPACE, name)),
+                    "id": notice_id(now, name, 0, index),
                     "unit": root,
                     "mode": Mode.ACTUAL.value,
                     "repeat": 1,

@@ -27,9 +27,12 @@ from reporter.store import inbox, incidents, notices
 from reporter.store.editions import Editions
 from reporter.store.incidents import Work
 from reporter.store.rows import incident_columns
+from reporter.timesource import sleep
 
 IDENTITY_REUSED = "identity_reused"
 CODE_LENGTH_MIN = 4
+BREATH = 50
+"""Commands decided between two moments at which others may go on."""
 
 
 @dataclass(slots=True)
@@ -64,8 +67,10 @@ class Batch:
         await self._choose_codes(opened)
         outcomes: dict[int, Outcome] = {}
         by_kind = sorted(range(len(commands)), key=lambda i: commands[i].kind is not CommandKind.OCCURRED)
-        for index in by_kind:
+        for count, index in enumerate(by_kind):
             outcomes[index] = await self._one(commands[index], seen)
+            if count % BREATH == BREATH - 1:
+                await sleep(0)  # deadlines and pages do not wait for a whole batch
         for aside, command in waiting:
             await self._apply_held(aside, command)
         if self.changed:
@@ -386,4 +391,5 @@ def _survivors(work: Work) -> Iterator[str]:
 
 
 def _month(at: datetime, zone: str) -> str:
-    return at.astimezone(ZoneInfo(zone)).strftime("%Y-%m")
+    local = at.astimezone(ZoneInfo(zone))
+    return f"{local.year:04}-{local.month:02}"

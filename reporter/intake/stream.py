@@ -26,7 +26,8 @@ from reporter.timesource import TimeSource, from_nanos, sleep
 
 log = logging.getLogger(__name__)
 
-BATCH_MAX = 500
+BATCH_MAX = 1000
+"""A commit writes the pages that its members touch: the more members, the fewer pages each."""
 OPEN_MAX = 3 * BATCH_MAX
 """Messages asked for or waiting here: well under what is committed within the broker's `ack_wait`."""
 EXPIRES_S = 5

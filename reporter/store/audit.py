@@ -14,7 +14,7 @@ So the figures of a month change with `as_of` only while its clocks run, and aft
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from statistics import median
 
 from sqlalchemy import select
@@ -82,6 +82,12 @@ class _Sum:
     lates_s: list[float] = field(default_factory=list)
 
 
+def _around(month: str) -> tuple[datetime, datetime]:
+    """Instants well before and after the month in any zone."""
+    start = datetime(int(month[:4]), int(month[5:7]), 1, tzinfo=UTC)
+    return start - timedelta(days=2), start + timedelta(days=33)
+
+
 async def audit(connection: AsyncConnection, month: str, units: Scope, as_of: datetime) -> Audit:
     """The account of `month` (`YYYY-MM`) for incidents owned by `units` (None: all). One query."""
     statement = (
@@ -103,6 +109,7 @@ async def audit(connection: AsyncConnection, month: str, units: Scope, as_of: da
             Clock.undeclared,
         )
         .join(Clock, Clock.incident_id == Incident.id)
+        .where(Incident.occurred_earliest_at.between(*_around(month)))  # indexed; the month itself is exact
         .where(Incident.month == month, Incident.mode == Mode.ACTUAL)
         .order_by(Clock.due_at, Incident.id, Clock.position)
     )

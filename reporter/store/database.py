@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 BUSY_TIMEOUT_MS = 20_000
+WAL_TRIES_MAX = 20
 SQLITE_FILE = "reporter.sqlite3"
 
 
@@ -76,6 +77,23 @@ def open_database(url: str | None, data_dir: Path) -> Database:
     return Database(url)
 
 
+def _use_wal(cursor: sqlite3.Cursor) -> None:
+    """Turns on the write-ahead log, which is a property of the file, so mostly it is on already.
+
+    Turning it on does not wait for others as other statements do; taking the write lock does, so that is how this
+    waits for whoever makes the same file at the same moment.
+    """
+    for _ in range(WAL_TRIES_MAX):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            cursor.execute("BEGIN IMMEDIATE")
+            cursor.execute("COMMIT")
+        else:
+            return
+    raise sqlite3.OperationalError("the write-ahead log cannot be turned on: the database is locked")
+
+
 def _sqlite_engine(url: Any, begin: str, pool_size: int) -> AsyncEngine:
     engine = create_async_engine(
         url,
@@ -88,8 +106,8 @@ def _sqlite_engine(url: Any, begin: str, pool_size: int) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
         cursor: sqlite3.Cursor = connection.cursor()
+        _use_wal(cursor)
         for pragma in (
-            "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
             f"busy_timeout={BUSY_TIMEOUT_MS}",

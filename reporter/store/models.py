@@ -90,7 +90,6 @@ class Incident(Base):
     __table_args__ = (
         UniqueConstraint("code_day", "code"),
         Index("ix_incidents_newest", "occurred_earliest_at", "id"),
-        Index("ix_incidents_month", "month"),
         Index(
             "ix_incidents_open",
             "occurred_earliest_at",
@@ -104,6 +103,7 @@ class Incident(Base):
             sqlite_where=survivor.is_not(None),
             postgresql_where=survivor.is_not(None),
         ),
+        {"sqlite_with_rowid": False},
     )
 
 

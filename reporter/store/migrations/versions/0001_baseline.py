@@ -61,8 +61,8 @@ def upgrade() -> None:
         sa.Column("head", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_incidents"),
         sa.UniqueConstraint("code_day", "code", name="uq_incidents_code_day_code"),
+        sqlite_with_rowid=False,
     )
-    op.create_index("ix_incidents_month", "incidents", ["month"])
     op.create_index("ix_incidents_newest", "incidents", ["occurred_earliest_at", "id"])
     op.create_index(
         "ix_incidents_open",

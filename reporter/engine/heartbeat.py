@@ -1,4 +1,4 @@
-"""The engine's regular duties beside the clocks: a heartbeat on the bus, and the sweep of what has waited."""
+"""The engine's regular duties beside the clocks: the beat on the bus, the sweep of what has waited, the checkpoint."""
 
 import json
 import logging
@@ -15,11 +15,12 @@ BEATS_EVERY = 5
 
 
 async def run(bus: Bus, gate: Gate, time: TimeSource, replica: str) -> None:
-    """Sweeps every second and beats every five; runs until cancelled."""
+    """Sweeps and checkpoints every second and beats every five; runs until cancelled."""
     count = 0
     while True:
         try:
             await gate.sweep()
+            await gate.database.checkpoint()
         except Exception:
             log.exception("the sweep failed; it is tried again in a second")
         if bus.is_connected and count % BEATS_EVERY == 0:

@@ -114,7 +114,7 @@ class Notifier:
         goes_on = await self._settle_desk()
         for name, channel in self._channels.items():
             goes_on = await self._start(group, name, channel) or goes_on
-        if not goes_on:
+        if not goes_on and self._calm.is_set():
             await self._fail_unknown()
         return goes_on
 

@@ -17,6 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 BUSY_TIMEOUT_MS = 20_000
 WAL_TRIES_MAX = 20
+WAL_PAGES_MAX = 100_000
+"""From then on a commit checkpoints by itself: a bound for when `checkpoint` cannot keep up."""
 SQLITE_FILE = "reporter.sqlite3"
 
 
@@ -30,7 +32,9 @@ class Database:
             parsed = parsed.set(drivername="sqlite+aiosqlite")
             self._writer = _sqlite_engine(parsed, "BEGIN IMMEDIATE", pool_size=1)
             self._reader = _sqlite_engine(parsed, "BEGIN", pool_size=8)
+            self._keeper: AsyncEngine | None = _sqlite_engine(parsed, None, pool_size=1)
         else:
+            self._keeper = None
             parsed = parsed.set(drivername="postgresql+psycopg")
             self._writer = self._reader = create_async_engine(
                 parsed,
@@ -62,11 +66,18 @@ class Database:
                 )
             yield connection
 
+    async def checkpoint(self) -> None:
+        """Copies what SQLite's write-ahead log holds into the file, beside the writers: inside a commit it would
+        hold up whoever commits. Nothing to do on PostgreSQL.
+        """
+        if self._keeper is not None:
+            async with self._keeper.connect() as connection:
+                await connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
+
     async def close(self) -> None:
         """Closes every connection."""
-        await self._writer.dispose()
-        if self._reader is not self._writer:
-            await self._reader.dispose()
+        for engine in {self._writer, self._reader, self._keeper or self._writer}:
+            await engine.dispose()
 
 
 def open_database(url: str | None, data_dir: Path) -> Database:
@@ -94,7 +105,7 @@ def _use_wal(cursor: sqlite3.Cursor) -> None:
     raise sqlite3.OperationalError("the write-ahead log cannot be turned on: the database is locked")
 
 
-def _sqlite_engine(url: Any, begin: str, pool_size: int) -> AsyncEngine:
+def _sqlite_engine(url: Any, begin: str | None, pool_size: int) -> AsyncEngine:
     engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -112,7 +123,7 @@ def _sqlite_engine(url: Any, begin: str, pool_size: int) -> AsyncEngine:
             "foreign_keys=ON",
             f"busy_timeout={BUSY_TIMEOUT_MS}",
             "cache_size=-16384",
-            "wal_autocheckpoint=8000",  # pages: a checkpoint copies and syncs, so not every few batches
+            f"wal_autocheckpoint={WAL_PAGES_MAX}",
             "temp_store=MEMORY",
         ):
             cursor.execute(f"PRAGMA {pragma}")
@@ -120,6 +131,7 @@ def _sqlite_engine(url: Any, begin: str, pool_size: int) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def start(connection: Any) -> None:
-        connection.exec_driver_sql(begin)
+        if begin is not None:
+            connection.exec_driver_sql(begin)
 
     return engine

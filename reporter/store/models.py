@@ -205,7 +205,8 @@ class Notice(Base):
     __table_args__ = (
         Index("ix_notices_incident_id", "incident_id"),
         Index(
-            "ix_notices_next_try_at",
+            "ix_notices_waiting",
+            "channel",
             "next_try_at",
             sqlite_where=next_try_at.is_not(None),
             postgresql_where=next_try_at.is_not(None),

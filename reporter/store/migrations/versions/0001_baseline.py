@@ -113,9 +113,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_notices_incident_id", "notices", ["incident_id"])
     op.create_index(
-        "ix_notices_next_try_at",
+        "ix_notices_waiting",
         "notices",
-        ["next_try_at"],
+        ["channel", "next_try_at"],
         sqlite_where=sa.text("next_try_at IS NOT NULL"),
         postgresql_where=sa.text("next_try_at IS NOT NULL"),
     )

@@ -46,7 +46,7 @@ class Health:
         """All checks, now."""
         found: dict[str, dict[str, object]] = {
             "database": await self._database_check(),
-            "nats": {"ok": self._bus.is_connected},
+            "nats": {"ok": self._bus.is_connected and (not self._is_engine or self._fence.has_word)},
         }
         if self._is_engine:
             fetched = self._intake.fetched_at

@@ -78,11 +78,6 @@ COMMIT_SPAN = Histogram(
 # --- the way out --------------------------------------------------------------------------------------------
 
 OUTBOX_ROWS = Gauge("reporter_outbox_rows", "Facts not yet published.", registry=REGISTRY)
-OUTBOX_OLDEST = Gauge(
-    "reporter_outbox_oldest_seconds",
-    "Age of the oldest fact not yet published; 0 when there is none.",
-    registry=REGISTRY,
-)
 PUBLISHED = Counter("reporter_published_total", "Facts the broker has acknowledged.", registry=REGISTRY)
 NOTICES = Counter(
     "reporter_notices_total",
@@ -90,7 +85,6 @@ NOTICES = Counter(
     ["channel", "state"],
     registry=REGISTRY,
 )
-NOTICES_QUEUED = Gauge("reporter_notices_queued", "Notices waiting to be sent.", registry=REGISTRY)
 BROKER_CONNECTED = Gauge(
     "reporter_broker_connected", "1 while the broker is connected, else 0.", registry=REGISTRY
 )

@@ -282,6 +282,14 @@ def differences(stream: str, subject: str, config: Any) -> list[str]:  # Any: na
         odd.append(f"max_age={config.max_age:g} s, expected at least {KEPT_S} s")
     if stream == STREAM_IN and config.duplicate_window and config.duplicate_window > DUPLICATE_WINDOW_S:
         odd.append(f"duplicate_window={config.duplicate_window:g} s, expected {DUPLICATE_WINDOW_S} s")
+    for name in ("max_msgs", "max_bytes", "max_msgs_per_subject", "max_msg_size"):
+        limit = getattr(config, name, None)
+        if limit is not None and limit > 0:
+            odd.append(f"{name}={limit}, expected none: messages would be dropped or refused")
+    if config.retention and config.retention != "limits":
+        odd.append(f"retention={config.retention}, expected limits")
+    if config.no_ack or config.sealed:
+        odd.append(f"no_ack={config.no_ack}, sealed={config.sealed}, expected neither")
     return odd
 
 

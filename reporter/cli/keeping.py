@@ -126,6 +126,10 @@ def register(app: typer.Typer) -> None:
             pass  # says in words what is wrong with the database, if anything is
         async with open_gate(call.settings) as gate:
             outcomes = await gate.replay(message)
+        if message is not None and not outcomes:
+            raise Trouble(
+                f"没有待处理的消息 {message}", f"no rejected or held message has the number {message}"
+            )
         items = [
             {
                 "outcome": outcome.kind.value,

@@ -109,7 +109,7 @@ def derive(edition: Edition, opened: Entry, others: Sequence[Entry]) -> View:
     """
     ordered = sorted(others, key=lambda entry: entry.order)
     facts, problems = reading.incident_facts(opened.data)
-    extra = reading.extra_fields(opened.data)
+    extra = reading.extra_fields(CommandKind.OCCURRED, opened.data)
     anomalies = [*opened.anomalies, *(field_invalid(problem.path) for problem in problems)]
     occurrences = [(facts.pop("occurred", None), opened.received_at)]
     for entry in ordered:
@@ -122,7 +122,7 @@ def derive(edition: Edition, opened: Entry, others: Sequence[Entry]) -> View:
             if "occurred" in corrected:
                 occurrences.append((corrected.pop("occurred"), entry.received_at))
             facts.update(corrected)
-            extra.update(reading.extra_fields(entry.data))
+            extra.update(reading.extra_fields(CommandKind.AMENDED, entry.data))
     state, closed_at, withdrawn_at, survivor = _state(ordered)
     occurred, is_provisional, oddity = _anchor(*occurrences[-1], opened.received_at)  # type: ignore[arg-type]
     if oddity:

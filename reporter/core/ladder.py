@@ -14,6 +14,8 @@ from reporter.core.terms import NoticeReason
 
 ZERO = timedelta(0)
 FOREVER = datetime.max.replace(tzinfo=UTC)
+EARLIER_MAX = 16
+"""Earlier due times that are remembered."""
 
 
 @dataclass(slots=True)
@@ -40,6 +42,9 @@ class Ladder:
     top: int = -1
     cause: NoticeReason | None = None
     repetitions: list[Repetition] = field(default_factory=list)
+    earlier: dict[datetime, int] = field(default_factory=dict)
+    """For due times that the clock has had before: the position reached. Amendments processed out of order may lead
+    back to one of them, and what has fired for it must not fire again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +91,11 @@ def rearmed(
     """
     top = -1 if anew else ladder.top
     past = _past(steps, due_at, known_at)
-    position = past if top + 1 >= past else top + 1
+    earlier = {} if anew else {**ladder.earlier, ladder.due_at: ladder.position}
+    position = max(past if top + 1 >= past else top + 1, earlier.get(due_at, 0))
     kept = []
     for repetition in ladder.repetitions:
-        if anew or repetition.step > top or repetition.step >= past:
+        if anew or repetition.step > top or repetition.step >= position:
             continue
         next_at = repetition.next_at
         if next_at is not None:
@@ -98,7 +104,8 @@ def rearmed(
             if next_at <= known_at and every:
                 next_at += ((known_at - next_at) // every + 1) * every
         kept.append(Repetition(repetition.step, repetition.count, next_at))
-    return Ladder(due_at, known_at, position, top, cause, kept)
+    remembered = dict(list(earlier.items())[-EARLIER_MAX:])
+    return Ladder(due_at, known_at, position, top, cause, kept, remembered)
 
 
 def fire(

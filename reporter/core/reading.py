@@ -26,21 +26,32 @@ class Occurrence:
     latest: datetime
 
 
+Reader = Callable[[object, str], object]
+"""Reads the value found at a path, or raises `_Unreadable`."""
+
+
 class _Unreadable(Exception):
-    def __init__(self, path: str, message: str) -> None:
-        super().__init__(message)
-        self.problem = Problem(path, message)
+    """A value that cannot be read, or members of it; `readable` is what is left without them, if that is anything."""
+
+    def __init__(self, *problems: Problem, readable: object = None) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = problems
+        self.readable = readable
+
+
+def _unreadable(path: str, message: str) -> _Unreadable:
+    return _Unreadable(Problem(path, message))
 
 
 def _text(value: object, path: str) -> str:
     if not isinstance(value, str):
-        raise _Unreadable(path, "must be text")
+        raise _unreadable(path, "must be text")
     return value
 
 
 def _filled(value: object, path: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise _Unreadable(path, "must be text that is not blank")
+        raise _unreadable(path, "must be text that is not blank")
     return value.strip()
 
 
@@ -48,20 +59,28 @@ def _instant(value: object, path: str) -> datetime:
     try:
         return parse(value)
     except ValueError as error:
-        raise _Unreadable(path, str(error)) from None
+        raise _unreadable(path, str(error)) from None
 
 
 def _occurrence(value: object, path: str) -> Occurrence:
-    if isinstance(value, Mapping):
-        ends = [_instant(value.get(end), f"{path}.{end}") for end in ("earliest", "latest")]
-        return Occurrence(*ends)
-    at = _instant(value, path)
-    return Occurrence(at, at)
+    if not isinstance(value, Mapping):
+        at = _instant(value, path)
+        return Occurrence(at, at)
+    ends: list[datetime] = []
+    problems: list[Problem] = []
+    for end in ("earliest", "latest"):
+        try:
+            ends.append(_instant(value.get(end), f"{path}.{end}"))
+        except _Unreadable as unreadable:
+            problems += unreadable.problems
+    if problems:
+        raise _Unreadable(*problems)
+    return Occurrence(*ends)
 
 
 def _flag(value: object, path: str) -> bool:
     if not isinstance(value, bool):
-        raise _Unreadable(path, "must be true or false")
+        raise _unreadable(path, "must be true or false")
     return value
 
 
@@ -71,42 +90,56 @@ def _word(words: type[Category] | type[Grade] | type[Mode] | type[Form]) -> Call
 
     def read(value: object, path: str) -> str:
         if not isinstance(value, str) or value not in valid:
-            raise _Unreadable(path, f"must be one of {listing}")
+            raise _unreadable(path, f"must be one of {listing}")
         return value
 
     return read
 
 
-def _place(value: object, path: str) -> dict[str, object]:
-    if not isinstance(value, Mapping):
-        raise _Unreadable(path, "must be an object with text, code, lat, lon")
-    for name in ("text", "code"):
-        if value.get(name) is not None:
-            _text(value[name], f"{path}.{name}")
-    for name, limit in (("lat", 90), ("lon", 180)):
-        number = value.get(name)
-        if number is None:
-            continue
-        if isinstance(number, bool) or not isinstance(number, int | float) or not isfinite(number):
-            raise _Unreadable(f"{path}.{name}", "must be a number of degrees")
-        if abs(number) > limit:
-            raise _Unreadable(f"{path}.{name}", f"must be between -{limit} and {limit} degrees")
-    return dict(value)
+def _degrees(limit: int) -> Reader:
+    def read(value: object, path: str) -> object:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            raise _unreadable(path, "must be a number of degrees")
+        if abs(value) > limit:
+            raise _unreadable(path, f"must be between -{limit} and {limit} degrees")
+        return value
+
+    return read
 
 
-def _casualties(value: object, path: str) -> dict[str, object]:
-    if not isinstance(value, Mapping):
-        raise _Unreadable(path, "must be an object of counts")
-    for name in CASUALTY_COUNTS:
-        count = value.get(name)
-        if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 0):
-            raise _Unreadable(f"{path}.{name}", "must be a whole number, 0 or more")
-    return dict(value)
+def _count(value: object, path: str) -> object:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise _unreadable(path, "must be a whole number, 0 or more")
+    return value
 
 
-Readers = Mapping[str, Callable[[object, str], object]]
+def _members(readers: Mapping[str, Reader]) -> Reader:
+    """Reads an object member by member: what cannot be read is left out and named, unknown members are kept."""
 
-_INCIDENT_READERS: Readers = {
+    def read(value: object, path: str) -> object:
+        if not isinstance(value, Mapping):
+            raise _unreadable(path, f"must be an object with {', '.join(readers)}")
+        readable: dict[str, object] = dict(value)
+        problems: list[Problem] = []
+        for name, read_member in readers.items():
+            if value.get(name) is None:
+                continue
+            try:
+                read_member(value[name], f"{path}.{name}")
+            except _Unreadable as unreadable:
+                problems += unreadable.problems
+                del readable[name]
+        if problems:
+            raise _Unreadable(*problems, readable=readable)
+        return readable
+
+    return read
+
+
+_place = _members({"text": _text, "code": _text, "lat": _degrees(90), "lon": _degrees(180)})
+_casualties = _members(dict.fromkeys(CASUALTY_COUNTS, _count))
+
+_INCIDENT_READERS: Mapping[str, Reader] = {
     "title": _filled,
     "occurred": _occurrence,
     "aware": _instant,
@@ -142,17 +175,26 @@ def incident_facts(data: Mapping[str, object]) -> tuple[dict[str, object], list[
         try:
             facts[name] = read(value, name)
         except _Unreadable as unreadable:
-            problems.append(unreadable.problem)
+            problems += unreadable.problems
+            if unreadable.readable:
+                facts[name] = unreadable.readable
     return facts, problems
 
 
-def extra_fields(data: Mapping[str, object]) -> dict[str, object]:
-    """The fields of an occurred or amended command that no rule reads: kept and shown."""
-    return {
-        name: value
-        for name, value in data.items()
-        if name not in _INCIDENT_READERS and name not in ("schedule", "unit", "incident", "event", "reason")
-    }
+def extra_fields(kind: CommandKind, data: Mapping[str, object]) -> dict[str, object]:
+    """The fields of an occurred, amended or filed command that no rule reads: kept and shown."""
+    known = _KNOWN[kind]
+    return {name: value for name, value in data.items() if name not in known}
+
+
+_ADDRESSED = ("unit", "incident", "event", "reason")
+_KNOWN: dict[CommandKind, frozenset[str]] = {
+    CommandKind.OCCURRED: frozenset((*_INCIDENT_READERS, "schedule", "unit")),
+    CommandKind.AMENDED: frozenset((*_INCIDENT_READERS, *_ADDRESSED)),
+    CommandKind.FILED: frozenset(
+        ("covers", "form", "text", "author", "elements", "call", "attachments", *_ADDRESSED)
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +270,11 @@ def target(kind: CommandKind, data: Mapping[str, object]) -> str | Problem:
 def problems(kind: CommandKind, data: Mapping[str, object]) -> list[Problem]:
     """Everything in `data` that cannot be read, for the strict door."""
     if kind is CommandKind.FILED:
-        return report(data)[1]
+        says = ("covers", "form", "text", "elements", "call", "attachments")
+        problems = report(data)[1]
+        if not problems and not any(data.get(name) for name in says):
+            problems = [Problem("", "内容为空 / the report says nothing")]
+        return problems
     if kind is CommandKind.ACKNOWLEDGED:
         return _texts(data, optional=("notice", "by"))
     found = incident_facts(data)[1] if kind in (CommandKind.OCCURRED, CommandKind.AMENDED) else []

@@ -191,7 +191,7 @@ class Directory:
         return found
 
     def _search(self, unit: str, roles: tuple[str, ...]) -> tuple[Recipient, ...]:
-        found: dict[tuple[str | None, str, str], Recipient] = {}
+        found: dict[tuple[str | None, str, str, str], Recipient] = {}
         for to in roles:
             scope, _, role = to.partition(".")
             first = self._tree.superior(unit) if scope == "superior" else unit
@@ -199,18 +199,18 @@ class Directory:
             note = None
             if not duties:
                 phone = self._tree.phone(first)
-                found.setdefault((None, DESK, ""), Recipient(to, None, phone, DESK, "", NOBODY))
+                found.setdefault((None, "", DESK, ""), Recipient(to, None, phone, DESK, "", NOBODY))
                 note = f"{NOBODY}:{first}"
                 above = (self._duties(each, role) for each in self._tree.path(first)[1:])
                 duties = next((each for each in above if each), ())
             for duty in duties:
                 for channel, address in self._addresses(duty):
                     recipient = Recipient(to, duty.person, duty.phone or None, channel, address, note)
-                    found.setdefault((duty.person, channel, address), recipient)
+                    found.setdefault((duty.person, duty.phone, channel, address), recipient)
         if (
             not found
         ):  # a ladder step without recipients: a fired step writes at least one notice all the same
-            found[None, DESK, ""] = Recipient(
+            found[None, "", DESK, ""] = Recipient(
                 "unit.duty_officer", None, self._tree.phone(unit), DESK, "", NOBODY
             )
         return tuple(found.values())

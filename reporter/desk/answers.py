@@ -4,6 +4,8 @@ import base64
 from typing import Any  # documents of JSON have no narrower type
 
 from reporter.core.instants import maybe_rfc3339, rfc3339
+from reporter.core.reading import extra_fields
+from reporter.core.terms import CommandKind
 from reporter.store.audit import Audit, AuditCase, AuditRow
 from reporter.store.queries import ClockRow, IncidentRecord, NoticeRow, ReportRow
 from reporter.store.rejected import SetAsideRow
@@ -99,6 +101,7 @@ def _report(report: ReportRow) -> Json:
         "text": data.get("text"),
         "call": data.get("call"),
         "attachments": data.get("attachments") or [],
+        "extra": extra_fields(CommandKind.FILED, data),
         "anomalies": report.anomalies,
         "joined_from": report.joined_from,
     }

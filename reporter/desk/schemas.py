@@ -207,6 +207,7 @@ _FILED = record(
         "attachments": {},
         "anomalies": TEXTS,
         "joined_from": maybe(UUID),
+        "extra": {"type": "object", "description": "fields that no rule reads, as sent"},
     }
 )
 _LINE = record(

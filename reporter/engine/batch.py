@@ -73,13 +73,23 @@ class Batch:
                 await sleep(0)  # deadlines and pages do not wait for a whole batch
         for aside, command in waiting:
             await self._apply_held(aside, command)
+        await self._save()
+        return [outcomes[index] for index in range(len(commands))]
+
+    async def apply_waiting(self, waiting: Sequence[tuple[int, Command]]) -> None:
+        """Applies held commands whose incidents are open, and writes the result."""
+        await self._load([command for _, command in waiting])
+        for aside, command in waiting:
+            await self._apply_held(aside, command)
+        await self._save()
+
+    async def _save(self) -> None:
         if self.changed:
             await incidents.save_work(self.connection, list(self.changed.values()), self.now)
         await inbox.save_seen(self.connection, self.taken.values())
         if self.held:
             reason = "事件尚未登记 / the incident is not known yet"
             await inbox.hold(self.connection, list(self.held.values()), self.now, reason)
-        return [outcomes[index] for index in range(len(commands))]
 
     async def _load(self, commands: Iterable[Command]) -> None:
         """Loads the incidents that the commands name, and those that survive them, as far as that goes."""
@@ -117,20 +127,27 @@ class Batch:
         return Outcome(kind, known.incident, known.anomalies)
 
     async def _decide(self, command: Command) -> Outcome:
+        named_unit = command.data.get("unit")
+        if isinstance(named_unit, str) and command.message is not None and named_unit != command.unit:
+            known = self.tree.resolve(named_unit)
+            if known is None or known != self.tree.resolve(command.unit):
+                return _rejected(
+                    Problem("data.unit", "与主题中的单位不同 / differs from the unit in the subject")
+                )
         if command.kind is CommandKind.OCCURRED:
             return await self._open(command)
         named = reading.target(command.kind, command.data)
         if isinstance(named, Problem):
             return _rejected(named)
-        survivor = command.data.get("duplicate_of")
-        for needed in (named, survivor.lower() if isinstance(survivor, str) else named):
-            if needed not in self.works:
-                return self._hold(command, needed)
+        survivor = command.data.get("duplicate_of") if command.kind is CommandKind.WITHDRAWN else None
+        for path, needed in (("incident", named), ("duplicate_of", survivor)):
+            if isinstance(needed, str) and needed.lower() not in self.works:
+                return self._hold(command, path, needed.lower())
         return await self._act(command, self.works[named])
 
-    def _hold(self, command: Command, target: str) -> Outcome:
+    def _hold(self, command: Command, path: str, target: str) -> Outcome:
         if command.message is None or not reading.INCIDENT_ID.fullmatch(target):
-            return _rejected(Problem("incident", f"没有该事件 / no incident has the id {target[:64]}"))
+            return _rejected(Problem(path, f"没有该事件 / no incident has the id {target[:64]}"))
         self.held[command.key] = (command, target)
         return Outcome(OutcomeKind.HELD, target)
 
@@ -153,6 +170,8 @@ class Batch:
             return _rejected(*(wrong or [Problem("title", "事件名称必填 / a title is required")]))
         id_ = incident_id(command.source, command.id)
         anomalies = list(command.anomalies)
+        if not isinstance(command.data.get("unit"), str | None):
+            anomalies.append(field_invalid("unit"))
         unit = self.tree.resolve(command.unit)
         if unit is not None and not self.tree.node(unit).is_active:
             unit = None
@@ -335,6 +354,10 @@ class Batch:
                 mode = reading.incident_facts(command.data)[0].get("mode")
                 if mode is not None and mode not in (Mode.ACTUAL, work.tracked.mode):
                     return Problem("mode", "只能由演练或测试改为实战 / the mode may only become actual")
+            case CommandKind.ACKNOWLEDGED if not isinstance(command.data.get("notice"), str | None):
+                return Problem(
+                    "notice", "应为通知的编号；全部签收则不写 / must be a notice's id, or absent for all"
+                )
             case CommandKind.WITHDRAWN:
                 return self._refused_duplicate(command, work)
             case _:

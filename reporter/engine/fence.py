@@ -84,6 +84,11 @@ class Fence:
             return self._checkpoints[0].noted_at
         return None
 
+    @property
+    def has_word(self) -> bool:
+        """Whether the broker answered when it was last asked."""
+        return self._unreachable_since is None
+
     def _real_now(self) -> datetime:
         return self._time.to_real(self._time.now())
 

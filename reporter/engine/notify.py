@@ -244,7 +244,8 @@ def _result(
     notice: Taken, state: NoticeState, detail: str | None, retry_at: datetime | None = None
 ) -> NoticeResult:
     said = " ".join((detail or "").split())[:NOTE_CHARS_MAX]
-    note = written_note(notice.note) + (ATTEMPT_MARK + said if said else "")
+    is_trouble = state is NoticeState.FAILED or retry_at is not None
+    note = written_note(notice.note) + (ATTEMPT_MARK + said if said and is_trouble else "")
     return NoticeResult(
         notice_id=notice.id,
         incident_id=notice.incident_id,

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,7 +27,7 @@ from reporter.core.tracked import Tracked
 from reporter.engine.apart import Apart
 from reporter.engine.batch import Batch
 from reporter.engine.signals import Signals, Units
-from reporter.store import incidents, notices
+from reporter.store import inbox, incidents, notices
 from reporter.store.database import Database
 from reporter.store.editions import Editions
 from reporter.store.people import on_duty
@@ -112,6 +113,7 @@ class Gate:
         raise AssertionError("unreachable")
 
     async def _commit(self, commands: Sequence[Command]) -> list[Outcome]:
+        started = monotonic()
         async with self.database.transaction() as connection:
             now = self.time.now()
             tree = await self._units.tree(connection)
@@ -119,6 +121,8 @@ class Gate:
             batch = Batch(connection, self._catalog, self._editions, tree, directory, now)
             outcomes = await batch.take(commands)
             await self._apart.announce(connection, directory, batch.spoiled, now)
+        metrics.BATCH_SIZE.observe(len(commands))
+        metrics.COMMIT_SPAN.observe(monotonic() - started)
         self._announce([work.tracked for work in batch.changed.values()])
         return outcomes
 
@@ -205,11 +209,26 @@ class Gate:
     async def sweep(self) -> None:
         """Notices what has been held for a minute, and rejections counted since the last notice of their subject."""
         async with self.database.snapshot() as connection:
-            if not await self._apart.is_due(connection, self.time.now()):
-                return
+            is_due = await self._apart.is_due(connection, self.time.now())
+            waiting = await inbox.load_applicable(connection, 1)
+        if waiting:
+            await self._apply_waiting()
+        if not is_due:
+            return
         async with self.database.transaction() as connection:
             await self._apart.sweep(connection, await self._directory(connection), self.time.now())
         self.signals.notices.set()
+
+    async def _apply_waiting(self) -> None:
+        """Applies commands that were held while, elsewhere, their incident was being opened."""
+        async with self.database.transaction() as connection:
+            now = self.time.now()
+            directory = await self._directory(connection)
+            tree = await self._units.tree(connection)
+            batch = Batch(connection, self._catalog, self._editions, tree, directory, now)
+            await batch.apply_waiting(await inbox.load_applicable(connection, TICK_CLOCKS_MAX))
+            await self._apart.announce(connection, directory, batch.spoiled, now)
+        self._announce([work.tracked for work in batch.changed.values()])
 
     async def next_looks(self) -> tuple[datetime | None, datetime | None]:
         """The earliest reminder and the earliest judgement that any clock waits for."""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from time import monotonic
 
 from nats.js.api import PubAck
+from nats.js.errors import NoStreamResponseError
 
 from reporter import metrics
 from reporter.bus import Bus
@@ -45,6 +46,8 @@ class Relay:
         self._signals = signals
         self._stuck: dict[str, float] = {}
         """Incidents whose next line could not be published, and until when (monotonic) they are left alone."""
+        self.is_stuck = False
+        """Whether something could not be published at the last attempt: what `/readyz` sees of this loop."""
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -79,7 +82,8 @@ class Relay:
             async with self._database.snapshot() as connection:
                 rows = await outbox.load_unsent(connection, BATCH_MAX, after)
             if not rows:
-                metrics.OUTBOX_ROWS.set(0 if after == 0 or not self._stuck else len(self._stuck))
+                async with self._database.snapshot() as connection:
+                    metrics.OUTBOX_ROWS.set(await outbox.count_unsent(connection))
                 return
             sent = await self._send(rows)
             if sent:
@@ -110,6 +114,7 @@ class Relay:
             if chain not in self._stuck:
                 chains.setdefault(chain, []).append(row)
         sent: list[int] = []
+        is_stream_gone = False
         while chains:
             wave = [(chain, lines[0]) for chain, lines in chains.items()]
             futures = {await self._publish(row): (chain, row) for chain, row in wave}
@@ -121,6 +126,7 @@ class Relay:
                 else:
                     future.cancel()
                 if error is not None:
+                    is_stream_gone = is_stream_gone or isinstance(error, NoStreamResponseError)
                     log.warning("%s could not be published: %r", row.message_id, error)
                     self._stuck[chain] = monotonic() + TROUBLE_S_MAX
                     del chains[chain]
@@ -129,6 +135,9 @@ class Relay:
                 chains[chain].pop(0)
                 if not chains[chain]:
                     del chains[chain]
+        if is_stream_gone:
+            await self._bus.ensure()
+        self.is_stuck = bool(self._stuck)
         return sent
 
     async def _publish(self, row: AnyRow) -> asyncio.Future[PubAck]:

@@ -73,28 +73,23 @@ def _read(arrival: Arrival) -> Read:
 
 
 async def settle(bus: Bus, gate: Gate, items: Sequence[Read]) -> None:
-    """Takes the readable ones through the gate, acknowledges and answers them; then keeps the rejected ones.
+    """Takes the readable ones through the gate and keeps the rejected ones; then acknowledges and answers all.
 
-    Errors: those of the database, when nothing could be committed: then nothing is acknowledged either.
+    Errors: those of the database, when something could not be committed: then nothing is acknowledged or answered.
     """
     readable = [item for item in items if item.command is not None]
     outcomes = await submit(gate, [item.command for item in readable if item.command is not None])
-    rejected = [
+    answers = list(zip(readable, outcomes, strict=True))
+    answers += [
         (item, Outcome(OutcomeKind.REJECTED, errors=item.errors)) for item in items if item.command is None
     ]
-    for item, outcome in zip(readable, outcomes, strict=True):
-        if outcome.kind is OutcomeKind.REJECTED:
-            rejected.append((item, outcome))
-        else:
-            await _finish(bus, item, outcome)
-    refused = [OutcomeKind.REJECTED] * (len(items) - len(readable))
-    taken: Counter[OutcomeKind] = Counter([*(outcome.kind for outcome in outcomes), *refused])
-    for kind, count in taken.items():
-        metrics.INTAKE_MESSAGES.labels(kind).inc(count)
+    rejected = [(item, outcome) for item, outcome in answers if outcome.kind is OutcomeKind.REJECTED]
     if rejected:
         await gate.reject([(item.arrival.message, outcome.errors) for item, outcome in rejected])
-        for item, outcome in rejected:
-            await _finish(bus, item, outcome)
+    for kind, count in Counter(outcome.kind for _, outcome in answers).items():
+        metrics.INTAKE_MESSAGES.labels(kind).inc(count)
+    for item, outcome in answers:
+        await _finish(bus, item, outcome)
 
 
 async def submit(gate: Gate, commands: Sequence[Command]) -> list[Outcome]:

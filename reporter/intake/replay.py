@@ -25,9 +25,10 @@ class Replay:
         """
         table = inbox.ASIDE
         chosen = select(table).order_by(table.c.received_at, table.c.id).limit(REPLAYED_MAX)
-        chosen = (
-            chosen.where(table.c.id == id_) if id_ is not None else chosen.where(table.c.state == "rejected")
-        )
+        if id_ is None:
+            chosen = chosen.where(table.c.state == "rejected")
+        else:
+            chosen = chosen.where(table.c.id == id_, table.c.state.in_(("rejected", "held")))
         async with self._database.snapshot() as connection:
             rows = (await connection.execute(chosen)).all()
         results: list[Outcome] = []
@@ -44,6 +45,8 @@ class Replay:
             item = commands_of([arrival])[0]
             outcome = await self._taken(item)
             results.append(outcome)
+            if row.state == "held" and outcome.kind is OutcomeKind.HELD:
+                continue  # it goes on waiting
             async with self._database.transaction() as connection:
                 state = row.state if outcome.kind is OutcomeKind.REJECTED else outcome.kind.value
                 if outcome.kind is OutcomeKind.HELD:

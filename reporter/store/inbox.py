@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any  # rows have no narrower type
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.command import Command, Message, Problem
@@ -18,6 +18,7 @@ from reporter.store.types import document
 
 INBOX = m.table(m.Inbox)
 ASIDE = m.table(m.SetAside)
+INCIDENT_ID = m.table(m.Incident).c.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,13 @@ async def load_held(connection: AsyncConnection, targets: Sequence[str]) -> list
     return sorted(((row.id, _command(row)) for row in rows), key=lambda item: item[1].order)
 
 
+async def load_applicable(connection: AsyncConnection, limit: int) -> list[tuple[int, Command]]:
+    """Held commands whose incident is there all the same: it opened, elsewhere, while they were being held."""
+    opened = select(ASIDE).where(ASIDE.c.state == "held", exists().where(ASIDE.c.target == INCIDENT_ID))
+    rows = (await connection.execute(opened.limit(limit))).all()
+    return sorted(((row.id, _command(row)) for row in rows), key=lambda item: item[1].order)
+
+
 async def release(connection: AsyncConnection, id_: int, state: str, errors: Sequence[Problem] = ()) -> None:
     """Says what became of a message that had been set aside: `accepted`, `duplicate` or, still, `rejected`."""
     changes: dict[str, Any] = {"state": state}
@@ -118,7 +126,14 @@ async def reject(
 
 def problem_documents(problems: Iterable[Problem]) -> list[dict[str, str]]:
     """Problems as they are stored and answered."""
-    return [{"path": problem.path, "message": problem.message} for problem in problems]
+    return [
+        {"path": _encodable(problem.path), "message": _encodable(problem.message)} for problem in problems
+    ]
+
+
+def _encodable(text: str) -> str:
+    """The text with what UTF-8 cannot hold (bytes of a header that were none) as question marks."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _message_columns(message: Message | None, command: Command | None) -> dict[str, Any]:

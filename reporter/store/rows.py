@@ -41,7 +41,11 @@ _DERIVED = (FactKind.OPENED, FactKind.AMENDED, FactKind.REPORTED)
 
 
 def _is_sticky(kind: FactKind, anomaly: str) -> bool:
-    return anomaly in STICKY or (kind not in _DERIVED and anomaly.startswith(field_invalid("")))
+    return (
+        anomaly in STICKY
+        or anomaly == field_invalid("unit")
+        or (kind not in _DERIVED and anomaly.startswith(field_invalid("")))
+    )
 
 
 CLOCK_COLUMNS = (
@@ -93,7 +97,7 @@ NOTICE_COLUMNS = (
 
 
 def ladder_document(ladder: Ladder) -> list[Any] | None:
-    """A ladder as stored: due time and arrival in microseconds, position, top, cause, repetitions.
+    """A ladder as stored: due time and arrival in microseconds, position, top, cause, repetitions, earlier due times.
 
     None while nothing of it has fired and nothing moved it: it then follows from the clock and the opening.
     """
@@ -106,13 +110,14 @@ def ladder_document(ladder: Ladder) -> list[Any] | None:
         ladder.top,
         ladder.cause and ladder.cause.value,
         [[r.step, r.count, r.next_at and micros(r.next_at)] for r in ladder.repetitions],
+        [[micros(due), position] for due, position in ladder.earlier.items()],
     ]
 
 
 def _read_ladder(text: str | None, due_at: datetime, received_at: datetime) -> Ladder:
     if text is None:
         return Ladder(due_at, received_at)
-    due, known, position, top, cause, repetitions = json.loads(text)
+    due, known, position, top, cause, repetitions, earlier = json.loads(text)
     return Ladder(
         from_micros(due),
         from_micros(known),
@@ -120,6 +125,7 @@ def _read_ladder(text: str | None, due_at: datetime, received_at: datetime) -> L
         top,
         cause and NoticeReason(cause),
         [Repetition(step, count, _instant(at)) for step, count, at in repetitions],
+        {from_micros(at): reached for at, reached in earlier},
     )
 
 

@@ -214,9 +214,9 @@ async def test_the_body_may_not_name_another_incident(world: World) -> None:
     client = await world.client()
     path = f"/api/v1/incidents/{incident['id']}/reports"
 
-    by_id = await client.post(path, json={"incident": other["id"]})
-    by_event = await client.post(path, json={"event": {"source": "s", "id": "i"}})
-    same = await client.post(path, json={"incident": incident["id"].upper()})
+    by_id = await client.post(path, json={"incident": other["id"], "form": "phone"})
+    by_event = await client.post(path, json={"event": {"source": "s", "id": "i"}, "form": "phone"})
+    same = await client.post(path, json={"incident": incident["id"].upper(), "form": "phone"})
 
     assert (paths(by_id), paths(by_event)) == (["incident"], ["event"])
     assert same.status_code == 200

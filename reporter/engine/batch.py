@@ -4,11 +4,9 @@ Openings come first and the rest follow in order of arrival; the result does not
 state is a function of the set of its commands.
 """
 
-import base64
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from hashlib import sha256
 from typing import Any  # columns of rows
 from zoneinfo import ZoneInfo
 
@@ -23,6 +21,7 @@ from reporter.core.roster import UnitTree
 from reporter.core.schedule import Edition, parse_offset
 from reporter.core.terms import Anomaly, CommandKind, IncidentState, Mode, field_invalid
 from reporter.core.tracked import Directory, Tracked
+from reporter.engine.codes import choose_codes
 from reporter.store import inbox, incidents, notices
 from reporter.store.editions import Editions
 from reporter.store.incidents import Work
@@ -30,7 +29,6 @@ from reporter.store.rows import incident_columns
 from reporter.timesource import sleep
 
 IDENTITY_REUSED = "identity_reused"
-CODE_LENGTH_MIN = 4
 BREATH = 50
 """Commands decided between two moments at which others may go on."""
 
@@ -64,7 +62,7 @@ class Batch:
         waiting = await inbox.load_held(self.connection, list(opened)) if opened else []
         if waiting:
             await self._load([command for _, command in waiting])
-        await self._choose_codes(opened)
+        self.codes = await choose_codes(self.connection, opened, self.catalog.default.zone)
         outcomes: dict[int, Outcome] = {}
         by_kind = sorted(range(len(commands)), key=lambda i: commands[i].kind is not CommandKind.OCCURRED)
         for count, index in enumerate(by_kind):
@@ -379,26 +377,6 @@ class Batch:
                 return Problem("duplicate_of", "不能互为重复 / an incident cannot survive itself")
             step = self.works.get(step.survivor) if step.survivor else None
         return None
-
-    async def _choose_codes(self, opened: Mapping[str, Command]) -> None:
-        """Gives each new incident a short code, unique on its day; longer where the short one is taken."""
-        zone = ZoneInfo(self.catalog.default.zone)
-        wanted: dict[str, list[tuple[str, str]]] = {}
-        for id_, command in opened.items():
-            local = command.received_at.astimezone(zone)
-            letters = base64.b32encode(sha256(id_.encode()).digest()).decode().rstrip("=")
-            wanted.setdefault(local.date().isoformat(), []).append((id_, f"{local:%m%d}-{letters}"))
-        for day, each in wanted.items():
-            shortest = [code[: 5 + CODE_LENGTH_MIN] for _, code in each]
-            taken = await incidents.taken_codes(self.connection, day, shortest)
-            for id_, code in each:
-                length = 5 + CODE_LENGTH_MIN
-                if code[:length] in taken:
-                    longer = [code[:n] for n in range(length + 1, len(code) + 1)]
-                    taken |= await incidents.taken_codes(self.connection, day, longer)
-                    length = next(n for n in range(length + 1, len(code) + 1) if code[:n] not in taken)
-                taken.add(code[:length])
-                self.codes[id_] = (day, code[:length])
 
 
 def _rejected(*errors: Problem, incident: str | None = None) -> Outcome:

@@ -86,8 +86,9 @@ class Fence:
 
     @property
     def has_word(self) -> bool:
-        """Whether the broker answered when it was last asked."""
-        return self._unreachable_since is None
+        """Whether the broker answers, as far as it is being asked just now."""
+        is_asking = self._real_now() - self._asked_at < SHOWN
+        return self._unreachable_since is None or not is_asking
 
     def _real_now(self) -> datetime:
         return self._time.to_real(self._time.now())

@@ -25,7 +25,7 @@ from reporter.engine.record import NoticeResult
 from reporter.engine.wording import ATTEMPT_MARK, Renders, Words, message, words_of, written_note
 from reporter.store.database import Database
 from reporter.store.editions import Editions
-from reporter.store.sending import Due, Taken, due, due_elsewhere, take
+from reporter.store.sending import Due, Taken, due, due_elsewhere, is_anything_due, take
 from reporter.timesource import TimeSource, sleep
 
 log = logging.getLogger(__name__)
@@ -111,6 +111,9 @@ class Notifier:
         2. Each channel, as far as its bounds allow.
         3. When all that is quiet, what is addressed to a channel that is not there fails for good.
         """
+        async with self._database.snapshot() as connection:
+            if not await is_anything_due(connection, self._time.now()):
+                return False
         goes_on = await self._settle_desk()
         for name, channel in self._channels.items():
             goes_on = await self._start(group, name, channel) or goes_on

@@ -64,6 +64,12 @@ _TAKEN = [getattr(Notice, field.name) for field in fields(Taken)]
 _WORDS = [getattr(Incident, field.name) for field in fields(IncidentWords)]
 
 
+async def is_anything_due(connection: AsyncConnection, now: datetime) -> bool:
+    """Whether any notice waits to be sent: the one question of an idle second."""
+    query = select(Notice.id).where(Notice.next_try_at <= now).limit(1)
+    return (await connection.execute(query)).first() is not None
+
+
 async def due(
     connection: AsyncConnection, channel: str, now: datetime, limit: int, busy: Collection[str] = ()
 ) -> list[Due]:

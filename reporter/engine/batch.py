@@ -7,6 +7,7 @@ state is a function of the set of its commands.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any  # columns of rows
 from zoneinfo import ZoneInfo
 
@@ -18,7 +19,7 @@ from reporter.core.command import Command, Message, Outcome, OutcomeKind, Proble
 from reporter.core.decide import ENGINE, apply, open_incident
 from reporter.core.incident import Entry
 from reporter.core.roster import UnitTree
-from reporter.core.schedule import Edition, parse_offset
+from reporter.core.schedule import parse_offset
 from reporter.core.terms import Anomaly, CommandKind, IncidentState, Mode, field_invalid
 from reporter.core.tracked import Directory, Tracked
 from reporter.engine.codes import choose_codes
@@ -100,13 +101,11 @@ class Batch:
                 wanted.add(named)
             if isinstance(survivor := command.data.get("duplicate_of"), str):
                 wanted.add(survivor.lower())
+        edition_of = partial(self.editions.of, self.connection)
         while wanted := wanted - self.works.keys():
-            found = await incidents.load_work(self.connection, self._edition_of, wanted)
+            found = await incidents.load_work(self.connection, edition_of, wanted)
             self.works |= found
             wanted = {survivor for work in found.values() for survivor in _survivors(work)}
-
-    async def _edition_of(self, digest: str) -> Edition:
-        return await self.editions.of(self.connection, digest)
 
     async def _one(self, command: Command, seen: dict[bytes, inbox.Seen]) -> Outcome:
         known = seen.get(command.key)

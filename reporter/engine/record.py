@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -21,7 +22,6 @@ from reporter.catalog import Catalog
 from reporter.core.command import Command, Message, Outcome, OutcomeKind, Problem
 from reporter.core.decide import ENGINE, tick
 from reporter.core.roster import Directory
-from reporter.core.schedule import Edition
 from reporter.core.terms import FactKind, NoticeState
 from reporter.core.tracked import Tracked
 from reporter.engine.apart import Apart
@@ -133,10 +133,7 @@ class Gate:
         """
         async with self.database.transaction() as connection:
             now = self.time.now()
-
-            async def edition_of(digest: str) -> Edition:
-                return await self._editions.of(connection, digest)
-
+            edition_of = partial(self._editions.of, connection)
             due = await incidents.load_due(connection, edition_of, now, judged_through, TICK_CLOCKS_MAX)
             if not due:
                 return 0
@@ -173,10 +170,7 @@ class Gate:
                 final.setdefault(result.incident_id, []).append(result)
         async with self.database.transaction() as connection:
             now = self.time.now()
-
-            async def edition_of(digest: str) -> Edition:
-                return await self._editions.of(connection, digest)
-
+            edition_of = partial(self._editions.of, connection)
             tracked = await incidents.load_heads(connection, edition_of, final) if final else {}
             for id_, told in final.items():
                 body = {"notices": [_told(result) for result in told]}

@@ -2,12 +2,12 @@
 
 To change the schema:
 
-1. Change `store/models.py`.
+1. Change `store/models/`.
 2. Run `pytest tests/contract/test_migrations.py`: it prints the operations that lead from the newest
    migration to the models. A trigger belongs into `schema.py` too.
 3. Put them into `versions/NNNN_<what>.py` (the next number, `down_revision` the one before), with a
-   `downgrade`, and set `schema.REVISION`. Until the first release there is one migration only: change
-   `0001_baseline.py` instead.
+   `downgrade`, and set `schema.REVISION`. Until the first release a change of a table is made where the
+   table is made, one file a subject.
 
 A migration says everything itself and imports nothing of ours: it has to do in a year what it does today.
 While replicas of the version before may still run it only adds (nullable columns, tables, indexes); what is

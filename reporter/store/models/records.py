@@ -1,4 +1,6 @@
-"""Every table. Instants are UTC microseconds; documents are JSON text; nothing here decides anything.
+"""Incidents and all that happens to them.
+
+Instants are UTC microseconds; documents are JSON text; nothing here decides anything.
 
 `clocks.remind_at` and `clocks.judge_at` are the two doorbells of a clock: the next reminder, and the next
 instant that may only be judged once the broker has given its word (contract 3.13). They are kept apart so that
@@ -7,44 +9,12 @@ clocks that still wait, not of the archive.
 """
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-)
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import BigInteger, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
 
-from reporter.store.types import JsonText, UtcDateTime
-
-CONVENTION = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-
-_SERIAL = BigInteger().with_variant(Integer, "sqlite")
-"""A number that never runs out; SQLite's own rowid has to be called INTEGER."""
-
-
-class Base(DeclarativeBase):
-    metadata = MetaData(naming_convention=CONVENTION)
-    type_annotation_map: ClassVar[dict[Any, Any]] = {
-        datetime: UtcDateTime,
-        dict[str, Any]: JsonText,
-        list[Any]: JsonText,
-        bytes: LargeBinary,
-        str: Text,
-    }
+from reporter.store.models.base import SERIAL, Base
 
 
 class Edition(Base):
@@ -172,7 +142,7 @@ class Outbox(Base):
     """What still has to be published; a row goes when the broker has acknowledged it."""
 
     __tablename__ = "outbox"
-    seq: Mapped[int] = mapped_column(_SERIAL, primary_key=True, autoincrement=True)
+    seq: Mapped[int] = mapped_column(SERIAL, primary_key=True, autoincrement=True)
     subject: Mapped[str]
     message_id: Mapped[str]
     incident_id: Mapped[str | None] = mapped_column(String(36))
@@ -251,52 +221,3 @@ class RejectedNotice(Base):
     subject: Mapped[str] = mapped_column(primary_key=True)
     noticed_at: Mapped[datetime]
     waiting: Mapped[int]
-
-
-class Unit(Base):
-    __tablename__ = "units"
-    code: Mapped[str] = mapped_column(String(64), primary_key=True)
-    name: Mapped[str]
-    parent: Mapped[str | None] = mapped_column(String(64))
-    phone: Mapped[str]
-    region: Mapped[str]
-    is_active: Mapped[bool]
-
-
-class Shift(Base):
-    """One person on duty in one role: `starts_at` inclusive, `ends_at` exclusive."""
-
-    __tablename__ = "roster"
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    unit: Mapped[str] = mapped_column(String(64))
-    role: Mapped[str]
-    starts_at: Mapped[datetime]
-    ends_at: Mapped[datetime]
-    person: Mapped[str]
-    phone: Mapped[str]
-    channels: Mapped[list[Any]]
-    __table_args__ = (Index("ix_roster_ends_at", "ends_at"),)
-
-
-class Token(Base):
-    """An account for the API. Only the SHA-256 of the secret is kept."""
-
-    __tablename__ = "tokens"
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    name: Mapped[str]
-    secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
-    role: Mapped[str]
-    unit: Mapped[str] = mapped_column(String(64))
-    created_at: Mapped[datetime]
-    revoked_at: Mapped[datetime | None]
-
-
-APPEND_ONLY = ("ledger",)
-
-
-def table(model: type[Base]) -> Table:
-    """The model's table, for statements over columns: nothing here works with ORM objects."""
-    found = model.__table__
-    if not isinstance(found, Table):
-        raise TypeError(f"{model.__name__} is not a plain table")
-    return found

@@ -96,13 +96,15 @@ def uuid5(namespace: uuid.UUID, name: str) -> str:
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"
 
 
-def notice_id(recorded_at: datetime, incident: str, version: int, index: int) -> str:
-    """The id of the notice at `index` of an incident's ledger line: a UUIDv8 that grows with time, so that thousands
-    written at once lie side by side in the table; its rest follows from what it names.
+def notice_ids(recorded_at: datetime, line: str, count: int) -> list[str]:
+    """The ids of the notices of one ledger line, `incident/version`: UUIDv8s that grow with time, so that thousands
+    written at once lie side by side in the table; the rest follows from the line, the end is their number.
     """
-    text = sha1(f"{incident}/{version}/{index}".encode(), usedforsecurity=False).hexdigest()
+    text = sha1(line.encode(), usedforsecurity=False).hexdigest()
     clock = f"{(recorded_at - _EPOCH) // _MILLISECOND:012x}"
-    return f"{clock[:8]}-{clock[8:12]}-8{text[:3]}-{'89ab'[int(text[3], 16) & 3]}{text[4:7]}-{text[7:19]}"
+    variant = "89ab"[int(text[3], 16) & 3]
+    common = f"{clock[:8]}-{clock[8:]}-8{text[:3]}-{variant}{text[4:7]}-{text[7:15]}"
+    return [f"{common}{index:04x}" for index in range(count)]
 
 
 def incident_id(source: str, id_: str) -> str:

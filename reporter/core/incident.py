@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from reporter.core import reading
 from reporter.core.clocks import due_at
+from reporter.core.command import Problem
 from reporter.core.reading import Occurrence, Report
 from reporter.core.schedule import SUBMITTED, Edition, Obligation
 from reporter.core.terms import Anomaly, CommandKind, IncidentState, Mode, anchor_unknown, field_invalid
@@ -24,7 +25,7 @@ class Entry:
     """One accepted command of an incident, as it is kept in its ledger.
 
     `anomalies`: what the gate found odd when it took the command; with `foreign_unit` a report is kept but stops
-    no clock. `report`: the report's id, for filed reports.
+    no clock. `report`: the report's id, for filed reports. `said`: its facts and problems, where they have been read.
     """
 
     kind: CommandKind
@@ -34,6 +35,9 @@ class Entry:
     data: Mapping[str, object]
     anomalies: tuple[str, ...] = ()
     report: str | None = None
+    said: tuple[Mapping[str, object], Sequence[Problem]] | None = field(
+        default=None, compare=False, repr=False
+    )
 
     @property
     def order(self) -> tuple[datetime, str, str]:
@@ -108,7 +112,8 @@ def derive(edition: Edition, opened: Entry, others: Sequence[Entry]) -> View:
     4. The clocks, each met by the earliest qualifying report.
     """
     ordered = sorted(others, key=lambda entry: entry.order)
-    facts, problems = reading.incident_facts(opened.data)
+    read, problems = opened.said or reading.incident_facts(opened.data)
+    facts = dict(read)
     extra = reading.extra_fields(CommandKind.OCCURRED, opened.data)
     anomalies = [*opened.anomalies, *(field_invalid(problem.path) for problem in problems)]
     occurrences = [(facts.pop("occurred", None), opened.received_at)]

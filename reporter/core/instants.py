@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)  # exclusive: years 1970-2199 are read
@@ -10,6 +11,7 @@ _FORM = re.compile(
 )
 
 
+@lru_cache(maxsize=1024)  # the lines of one commit name the same few instants again and again
 def rfc3339(at: datetime) -> str:
     """`at` in UTC as `2026-11-23T06:00:00.000000Z`. Errors: ValueError for a naive datetime."""
     if at.tzinfo is not UTC:

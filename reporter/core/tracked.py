@@ -1,12 +1,12 @@
 """An incident while it is decided on: its clocks, and the lines and notices that the decision adds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from reporter.core.clock import Clock
-from reporter.core.command import notice_id
+from reporter.core.command import notice_ids
 from reporter.core.ledger import GENESIS, Line, write_line
 from reporter.core.roster import Recipient
 from reporter.core.schedule import Edition
@@ -24,7 +24,7 @@ class Directory(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Notice:
     """One notice to one person on one channel, written in the commit of the fact that it tells of.
 
@@ -81,7 +81,7 @@ class Tracked:
 def notify(
     incident: Tracked,
     now: datetime,
-    recipients: Iterable[Recipient],
+    recipients: Sequence[Recipient],
     reason: NoticeReason,
     obligation: str | None = None,
     step: str | None = None,
@@ -90,8 +90,8 @@ def notify(
 ) -> list[dict[str, object]]:
     """Adds one notice per recipient, for the line about to be written `now`; returns how the line tells of them."""
     told: list[dict[str, object]] = []
-    for index, recipient in enumerate(recipients):
-        id_ = notice_id(now, incident.id, incident.version + 1, index)
+    ids = notice_ids(now, f"{incident.id}/{incident.version + 1}", len(recipients))
+    for id_, recipient in zip(ids, recipients, strict=True):
         incident.notices.append(
             Notice(
                 id_,

@@ -8,7 +8,7 @@ from hashlib import sha256
 from sqlalchemy import exists, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reporter.core.command import Message, Problem, notice_id
+from reporter.core.command import Message, Problem, notice_ids
 from reporter.core.instants import rfc3339
 from reporter.core.roster import Directory
 from reporter.core.terms import Mode, NoticeReason, NoticeState
@@ -103,11 +103,12 @@ class Apart:
         now: datetime,
     ) -> None:
         rows = []
-        for index, recipient in enumerate(directory.recipients(root, ROLE)):
-            name = f"{reason}/{note}/{recipient.person}"
+        recipients = directory.recipients(root, ROLE)
+        ids = notice_ids(now, f"{reason}/{note}", len(recipients))
+        for id_, recipient in zip(ids, recipients, strict=True):
             rows.append(
                 {
-                    "id": notice_id(now, name, 0, index),
+                    "id": id_,
                     "unit": root,
                     "mode": Mode.ACTUAL.value,
                     "repeat": 1,

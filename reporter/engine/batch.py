@@ -200,6 +200,7 @@ class Batch:
             command.received_at,
             command.data,
             tuple(map(str, anomalies)),
+            said=(facts, problems),
         )
         tracked = Tracked(id_, unit, Mode.ACTUAL, IncidentState.OPEN, edition)
         heading = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any  # rows have no narrower type
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.incident import Entry
@@ -26,7 +26,7 @@ from reporter.store.rows import (
     take_entry,
     ticked_row,
 )
-from reporter.store.types import as_stored
+from reporter.store.types import as_stored, binder
 from reporter.timesource import from_micros
 
 INCIDENT = m.table(m.Incident)
@@ -66,6 +66,8 @@ TRACKED_COLUMNS = (
     "version",
     "head",
 )
+_INCIDENT_COLUMNS = tuple(INCIDENT.c.keys())
+_opened = binder(INCIDENT, _INCIDENT_COLUMNS)
 _CLOCK = as_stored(CLOCK.c[name] for name in CLOCK_COLUMNS)
 _TRACKED = as_stored(INCIDENT.c[name] for name in TRACKED_COLUMNS)
 
@@ -167,13 +169,11 @@ async def save_work(connection: AsyncConnection, works: Sequence[Work], now: dat
     new = [work for work in works if work.is_new]
     old = [work for work in works if not work.is_new and work.row]
     if new:
-        await connection.execute(
-            insert(INCIDENT),
-            [
-                {**w.row, "id": w.tracked.id, "version": w.tracked.version, "head": w.tracked.head}
-                for w in new
-            ],
-        )
+        opened = [
+            _opened(w.row | {"id": w.tracked.id, "version": w.tracked.version, "head": w.tracked.head})
+            for w in new
+        ]
+        await insert_rows(connection, INCIDENT, _INCIDENT_COLUMNS, opened)
         clocks = [clock_row(work.tracked.id, clock) for work in new for clock in work.tracked.clocks]
         await insert_rows(connection, CLOCK, CLOCK_COLUMNS, clocks)
     for work in old:

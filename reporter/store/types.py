@@ -1,11 +1,11 @@
 """Column types that keep what they are given: instants to the microsecond, and compact JSON text."""
 
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any  # JSON has no narrower type at a driver's edge
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Integer, Row, Text, type_coerce
+import orjson
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Integer, Row, Table, Text, type_coerce
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine, UserDefinedType
 
@@ -13,8 +13,6 @@ from reporter.timesource import from_micros, micros
 
 AnyRow = Row[*tuple[Any, ...]]
 """A row of any columns."""
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class UtcDateTime(UserDefinedType[datetime]):
@@ -50,6 +48,17 @@ class JsonText(UserDefinedType[Any]):
         return _read_document
 
 
+def binder(table: Table, columns: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """Makes rows of these columns, in the form that is stored, out of mappings of their values."""
+    kinds = {UtcDateTime: _bound_instant, JsonText: document}
+    binds = [(name, kinds.get(type(table.c[name].type))) for name in columns]
+
+    def bound(values: Mapping[str, Any]) -> tuple[Any, ...]:
+        return tuple([bind(values[name]) if bind else values[name] for name, bind in binds])
+
+    return bound
+
+
 def as_stored(columns: Iterable[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
     """The columns without their types: rows come in the form that is stored, which is half the cost of reading many."""
     plain: dict[type[object], TypeEngine[Any]] = {
@@ -77,8 +86,8 @@ def _read_instant(value: int | None) -> datetime | None:
 
 def document(value: Any) -> str | None:
     """A value as `JsonText` stores it."""
-    return None if value is None else _encode(value)
+    return None if value is None else orjson.dumps(value).decode()
 
 
 def _read_document(value: str | None) -> Any:
-    return None if value is None else json.loads(value)
+    return None if value is None else orjson.loads(value)

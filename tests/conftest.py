@@ -7,11 +7,16 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from reporter.embedded import EmbeddedNats
 from tests.postgres import NoPostgresError, PostgresServer
 
 NOT_RUN = "NOT RUN: "
+
+# A shared machine may pause anywhere: an example that takes long says nothing about the code.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 def cannot_run(what: str, why: str) -> NoReturn:

@@ -107,9 +107,9 @@ class Filler:
 
     def _read(self, plain: Plain) -> None:
         self._columns = {table: plain.columns(table) for table in TABLES}
-        clocks: dict[str, list[Row]] = {}
+        clocks: dict[int, list[Row]] = {}
         for row in plain.rows("SELECT * FROM clocks ORDER BY position"):
-            clocks.setdefault(self._value("clocks", row, "incident_id"), []).append(row)
+            clocks.setdefault(self._value("clocks", row, "number"), []).append(row)
         lines = {self._value("ledger", row, "incident_id"): row for row in plain.rows("SELECT * FROM ledger")}
         keys = {bytes(self._value("inbox", row, "key")): row for row in plain.rows("SELECT * FROM inbox")}
         incidents = {
@@ -121,7 +121,8 @@ class Filler:
             incident = incidents[id_]
             code = self._value("incidents", incident, "code")
             inbox = keys[identity(SOURCE, event)]
-            self._templates.append(Template(event, id_, code, incident, clocks[id_], lines[id_], inbox))
+            found = clocks[self._value("incidents", incident, "number")]
+            self._templates.append(Template(event, id_, code, incident, found, lines[id_], inbox))
 
     def _copy(self, plain: Plain, count: int) -> None:
         numbers = iter(range(self.count, count))
@@ -144,6 +145,7 @@ class Filler:
             plain.run("PRAGMA synchronous=FULL")
             plain.run("PRAGMA journal_mode=WAL")
         else:
+            plain.run("SELECT setval('incidents_number_seq', ?)", self.count)
             plain.run("ANALYZE")
             plain.run("CHECKPOINT")
 
@@ -160,9 +162,11 @@ class Filler:
             digest = sha256(text.encode()).hexdigest()
             yield Copied(
                 incident=self._with(
-                    "incidents", template.incident, {"id": id_, "code": code, "head": digest}
+                    "incidents",
+                    template.incident,
+                    {"number": number + 1, "id": id_, "code": code, "head": digest},
                 ),
-                clocks=[self._with("clocks", clock, {"incident_id": id_}) for clock in template.clocks],
+                clocks=[self._with("clocks", clock, {"number": number + 1}) for clock in template.clocks],
                 line=self._with("ledger", template.line, {"incident_id": id_, "text": text, "hash": digest}),
                 inbox=self._with(
                     "inbox", template.inbox, {"key": identity(SOURCE, event), "incident_id": id_}

@@ -52,6 +52,8 @@ class Tracked:
     mode: Mode
     state: IncidentState
     edition: Edition
+    number: int = 0
+    """Where it is kept; 0 before it is."""
     is_provisional: bool = False
     closed_at: datetime | None = None
     withdrawn_at: datetime | None = None

@@ -145,7 +145,7 @@ class Gate:
                 if _is_ticked(tracked, now, judged_through, directory):
                     ticked.append(tracked)
                 else:
-                    broken.append(tracked.id)
+                    broken.append(tracked.number)
             await incidents.save_ticked(connection, ticked, now)
             await incidents.postpone(connection, broken, now + BROKEN_AGAIN)
         _measure(ticked, self.time.now())

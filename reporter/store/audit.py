@@ -108,7 +108,7 @@ async def audit(connection: AsyncConnection, month: str, units: Scope, as_of: da
             Clock.complete,
             Clock.undeclared,
         )
-        .join(Clock, Clock.incident_id == Incident.id)
+        .join(Clock, Clock.number == Incident.number)
         .where(Incident.occurred_earliest_at.between(*_around(month)))  # indexed; the month itself is exact
         .where(Incident.month == month, Incident.mode == Mode.ACTUAL)
         .order_by(Clock.due_at, Incident.id, Clock.position)

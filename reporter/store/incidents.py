@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any  # rows have no narrower type
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.incident import Entry
@@ -54,6 +54,7 @@ class Work:
 
 
 TRACKED_COLUMNS = (
+    "number",
     "id",
     "unit",
     "mode",
@@ -66,7 +67,8 @@ TRACKED_COLUMNS = (
     "version",
     "head",
 )
-_INCIDENT_COLUMNS = tuple(INCIDENT.c.keys())
+_INCIDENT_COLUMNS = tuple(name for name in INCIDENT.c.keys() if name != "number")  # noqa: SIM118
+_NUMBERS = select(INCIDENT.c.number, INCIDENT.c.id).where(INCIDENT.c.id.in_(bindparam("ids", expanding=True)))
 _opened = binder(INCIDENT, _INCIDENT_COLUMNS)
 _CLOCK = as_stored(CLOCK.c[name] for name in CLOCK_COLUMNS)
 _TRACKED = as_stored(INCIDENT.c[name] for name in TRACKED_COLUMNS)
@@ -74,9 +76,10 @@ _TRACKED = as_stored(INCIDENT.c[name] for name in TRACKED_COLUMNS)
 
 async def _tracked(row: Row, edition_of: EditionOf) -> tuple[Tracked, datetime]:
     """The incident of a row as it is stored, `TRACKED_COLUMNS`, and its arrival."""
-    id_, unit, mode, state, is_provisional, closed, withdrawn, received, digest, version, head = row
+    number, id_, unit, mode, state, is_provisional, closed, withdrawn, received, digest, version, head = row
     tracked = Tracked(
         id=id_,
+        number=number,
         unit=unit,
         mode=Mode(mode),
         state=IncidentState(state),
@@ -98,9 +101,9 @@ async def load_due(
     On PostgreSQL incidents and clocks are locked, and those another replica holds are skipped: were only the
     incident locked, its fresh row could come with a clock as it was before the other replica's commit.
     """
-    found: dict[str, tuple[Tracked, datetime]] = {}
-    seen: set[tuple[str, str]] = set()
-    joined = select(*_CLOCK, *_TRACKED).join(INCIDENT, INCIDENT.c.id == CLOCK.c.incident_id)
+    found: dict[int, tuple[Tracked, datetime]] = {}
+    seen: set[tuple[int, str]] = set()
+    joined = select(*_CLOCK, *_TRACKED).join(INCIDENT, INCIDENT.c.number == CLOCK.c.number)
     for column, until in ((CLOCK.c.judge_at, judged_through), (CLOCK.c.remind_at, now)):
         due = joined.where(column <= until).order_by(column).limit(limit)
         rows = await connection.execute(due.with_for_update(of=(INCIDENT, CLOCK), skip_locked=True))
@@ -117,10 +120,10 @@ async def load_due(
     return [tracked for tracked, _ in found.values()]
 
 
-async def postpone(connection: AsyncConnection, ids: Sequence[str], until: datetime) -> None:
+async def postpone(connection: AsyncConnection, numbers: Sequence[int], until: datetime) -> None:
     """Looks at the clocks of these incidents again only then: what cannot be judged must not hold up the rest."""
-    for column in (CLOCK.c.judge_at, CLOCK.c.remind_at) if ids else ():
-        waiting = update(CLOCK).where(CLOCK.c.incident_id.in_(ids), column < until)
+    for column in (CLOCK.c.judge_at, CLOCK.c.remind_at) if numbers else ():
+        waiting = update(CLOCK).where(CLOCK.c.number.in_(numbers), column < until)
         await connection.execute(waiting.values({column: until}))
 
 
@@ -130,7 +133,8 @@ async def load_work(
     """Loads incidents whole, with every clock and command, and locks them (in the order of their ids)."""
     wanted = sorted(set(ids))
     found: dict[str, Work] = {}
-    received_at: dict[str, datetime] = {}
+    tracked_by: dict[int, Tracked] = {}
+    received_at: dict[int, datetime] = {}
     if not wanted:
         return found
     locked = select(INCIDENT.c.opened_from, INCIDENT.c.survivor, INCIDENT.c.anomalies, *_TRACKED)
@@ -138,12 +142,13 @@ async def load_work(
     for opened_from, survivor, anomalies, *incident in await connection.execute(locked):
         tracked, received_at[incident[0]] = await _tracked(tuple(incident), edition_of)
         found[tracked.id] = Work(tracked, opened_from, survivor, anomalies=anomalies)
+        tracked_by[tracked.number] = tracked
     if not found:
         return found
-    clocks = select(*_CLOCK).where(CLOCK.c.incident_id.in_(found)).order_by(CLOCK.c.position)
+    clocks = select(*_CLOCK).where(CLOCK.c.number.in_(tracked_by)).order_by(CLOCK.c.position)
     for clock in await connection.execute(clocks):
-        tracked = found[clock[8]].tracked
-        tracked.clocks.append(read_clock(clock, tracked.edition, received_at[tracked.id]))
+        tracked = tracked_by[clock[8]]
+        tracked.clocks.append(read_clock(clock, tracked.edition, received_at[tracked.number]))
     lines = (
         select(LEDGER.c.incident_id, LEDGER.c.kind, LEDGER.c.text)
         .where(LEDGER.c.incident_id.in_(found), LEDGER.c.kind.in_([kind.value for kind in COMMAND_OF_FACT]))
@@ -156,7 +161,7 @@ async def load_work(
 
 async def save_ticked(connection: AsyncConnection, ticked: Sequence[Tracked], now: datetime) -> None:
     """Writes what time brought about: the clocks' changed columns, the lines, the notices, the outbox."""
-    clocks = [ticked_row(tracked.id, clock) for tracked in ticked for clock in tracked.clocks]
+    clocks = [ticked_row(tracked.number, clock) for tracked in ticked for clock in tracked.clocks]
     await update_rows(connection, CLOCK, TICKED_COLUMNS, KEY_COLUMNS, clocks)
     written = [tracked for tracked in ticked if tracked.lines]
     if not written:
@@ -174,19 +179,28 @@ async def save_work(connection: AsyncConnection, works: Sequence[Work], now: dat
             for w in new
         ]
         await insert_rows(connection, INCIDENT, _INCIDENT_COLUMNS, opened)
-        clocks = [clock_row(work.tracked.id, clock) for work in new for clock in work.tracked.clocks]
+        await _number(connection, [work.tracked for work in new])
+        clocks = [clock_row(work.tracked.number, clock) for work in new for clock in work.tracked.clocks]
         await insert_rows(connection, CLOCK, CLOCK_COLUMNS, clocks)
     for work in old:
-        id_ = work.tracked.id
+        number = work.tracked.number
         await connection.execute(
             update(INCIDENT)
-            .where(INCIDENT.c.id == id_)
+            .where(INCIDENT.c.number == number)
             .values(**work.row, version=work.tracked.version, head=work.tracked.head)
         )
-        await connection.execute(delete(CLOCK).where(CLOCK.c.incident_id == id_))
-        clocks = [clock_row(id_, clock) for clock in work.tracked.clocks]
+        await connection.execute(delete(CLOCK).where(CLOCK.c.number == number))
+        clocks = [clock_row(number, clock) for clock in work.tracked.clocks]
         await insert_rows(connection, CLOCK, CLOCK_COLUMNS, clocks)
     await save_lines(connection, [work.tracked for work in works], now)
+
+
+async def _number(connection: AsyncConnection, opened: Iterable[Tracked]) -> None:
+    """Reads the numbers that incidents just inserted have got."""
+    by_id = {tracked.id: tracked for tracked in opened}
+    rows = await connection.execute(_NUMBERS, {"ids": list(by_id)})
+    for number, id_ in rows:
+        by_id[id_].number = number
 
 
 async def save_lines(connection: AsyncConnection, written: Iterable[Tracked], now: datetime) -> None:
@@ -219,13 +233,14 @@ async def load_heads(
     """Loads and locks incidents without their clocks, for lines that concern none."""
     locked = select(*_TRACKED).where(INCIDENT.c.id.in_(sorted(set(ids)))).order_by(INCIDENT.c.id)
     rows = await connection.execute(locked.with_for_update())
-    return {row[0]: (await _tracked(row, edition_of))[0] for row in rows}
+    found = [(await _tracked(row, edition_of))[0] for row in rows]
+    return {tracked.id: tracked for tracked in found}
 
 
 async def save_heads(connection: AsyncConnection, written: Sequence[Tracked], now: datetime) -> None:
     """Writes the new lines of incidents whose clocks did not change."""
-    versions = [(tracked.version, tracked.head, tracked.id) for tracked in written]
-    await update_rows(connection, INCIDENT, ("version", "head"), ("id",), versions)
+    versions = [(tracked.version, tracked.head, tracked.number) for tracked in written]
+    await update_rows(connection, INCIDENT, ("version", "head"), ("number",), versions)
     await save_lines(connection, written, now)
 
 

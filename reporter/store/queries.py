@@ -267,7 +267,7 @@ def _visible(scope: Scope) -> list[ColumnElement[bool]]:
 
 
 def _has_clock(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(and_(Clock.incident_id == Incident.id, condition))
+    return exists().where(and_(Clock.number == Incident.number, condition))
 
 
 def _columns(row: type[Any], model: type[Base]) -> list[InstrumentedAttribute[Any]]:
@@ -297,7 +297,12 @@ async def _with_parts(connection: AsyncConnection, rows: Sequence[IncidentRow]) 
 
 # Made once: to build a statement costs as much as to run it, and every command ends with these.
 _IDS: BindParameter[list[str]] = bindparam("ids", expanding=True)
-_CLOCKS = select(*_columns(ClockRow, Clock)).where(Clock.incident_id.in_(_IDS)).order_by(Clock.position)
+_CLOCKS = (
+    select(Incident.id, *(getattr(Clock, each.name) for each in fields(ClockRow)[1:]))
+    .join(Incident, Incident.number == Clock.number)
+    .where(Incident.id.in_(_IDS))
+    .order_by(Clock.position)
+)
 _NOTICES = (
     select(*_columns(NoticeRow, Notice))
     .where(Notice.incident_id.in_(_IDS))

@@ -73,7 +73,7 @@ async def differences(connection: AsyncConnection, incident_id: str) -> list[str
     rebuilt = await rebuild(connection, incident_id)
     found = list(rebuilt.differences)
     incidents = await _rows(connection, m.Incident, "id", incident_id)
-    clocks = await _rows(connection, m.Clock, "incident_id", incident_id)
+    clocks = [row for each in incidents for row in await _rows(connection, m.Clock, "number", each["number"])]
     notices = await _rows(connection, m.Notice, "incident_id", incident_id)
     found += _compared("incidents", {incident_id: rebuilt.incident}, {row["id"]: row for row in incidents})
     found += _compared("clocks", rebuilt.clocks, {row["obligation"]: row for row in clocks})
@@ -256,7 +256,6 @@ class _Fold:
     def _clock_row(self, clock: Clock) -> dict[str, Any]:
         row = {name: getattr(clock, name) for name in CLOCK_COLUMNS if name not in _ELSEWHERE}
         return row | {
-            "incident_id": self._tracked.id,
             "obligation": clock.obligation.id,
             "undeclared": clock.undeclared or None,
             "ladder": ladder_document(clock.ladder),
@@ -266,7 +265,7 @@ class _Fold:
         self._result.differences.append(f"ledger line {version}: {what}")
 
 
-_ELSEWHERE = frozenset({"incident_id", "obligation", "undeclared", "ladder"})
+_ELSEWHERE = frozenset({"number", "obligation", "undeclared", "ladder"})
 """Columns of a clock that are not as its attribute of that name is."""
 
 
@@ -307,7 +306,7 @@ def _code_day(code: str, received_at: datetime) -> str:
 
 
 async def _rows(
-    connection: AsyncConnection, model: type[m.Base], column: str, value: str
+    connection: AsyncConnection, model: type[m.Base], column: str, value: str | int
 ) -> list[dict[str, Any]]:
     table = m.table(model)
     found = await connection.execute(select(table).where(table.c[column] == value))

@@ -57,7 +57,7 @@ CLOCK_COLUMNS = (
     "ladder",
     "remind_at",
     "judge_at",
-    "incident_id",
+    "number",
     "obligation",
     "position",
     "starts_at",
@@ -184,7 +184,7 @@ def _instant(value: int | None) -> datetime | None:
     return None if value is None else from_micros(value)
 
 
-def ticked_row(incident_id: str, clock: Clock) -> Row:
+def ticked_row(number: int, clock: Clock) -> Row:
     """What time changes of a clock, and its key: `TICKED_COLUMNS`, `KEY_COLUMNS`."""
     return (
         clock.state.value,
@@ -195,15 +195,15 @@ def ticked_row(incident_id: str, clock: Clock) -> Row:
         document(ladder_document(clock.ladder)),
         _micros(clock.remind_at),
         _micros(clock.judge_at),
-        incident_id,
+        number,
         clock.obligation.id,
     )
 
 
-def clock_row(incident_id: str, clock: Clock) -> Row:
+def clock_row(number: int, clock: Clock) -> Row:
     """A clock as its whole row: `CLOCK_COLUMNS`."""
     return (
-        *ticked_row(incident_id, clock),
+        *ticked_row(number, clock),
         clock.position,
         micros(clock.starts_at),
         micros(clock.due_at),

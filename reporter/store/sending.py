@@ -122,8 +122,8 @@ async def obligation_dues(
     connection: AsyncConnection, incident_ids: Collection[str]
 ) -> dict[tuple[str, str], datetime]:
     """When the obligations of these incidents are due as things stand, by (incident, obligation)."""
-    columns = (Clock.incident_id, Clock.obligation, Clock.due_at)
-    rows = await connection.execute(select(*columns).where(Clock.incident_id.in_(incident_ids)))
+    found = select(Incident.id, Clock.obligation, Clock.due_at).join(Clock, Clock.number == Incident.number)
+    rows = await connection.execute(found.where(Incident.id.in_(incident_ids)))
     return {(incident, obligation): due_at for incident, obligation, due_at in rows}
 
 

@@ -50,7 +50,7 @@ class JsonText(UserDefinedType[Any]):
 
 def binder(table: Table, columns: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
     """Makes rows of these columns, in the form that is stored, out of mappings of their values."""
-    kinds = {UtcDateTime: _bound_instant, JsonText: document}
+    kinds: dict[type[object], Callable[[Any], Any]] = {UtcDateTime: _bound_instant, JsonText: document}
     binds = [(name, kinds.get(type(table.c[name].type))) for name in columns]
 
     def bound(values: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -131,10 +131,14 @@ class World:
 
     async def clocks(self, id_: str) -> dict[str, dict[str, Any]]:
         """The incident's clocks by obligation."""
-        return {row["obligation"]: row for row in await self.rows(m.Clock, m.Clock.incident_id == id_)}
+        return {row["obligation"]: row for row in await self._clocks(id_)}
+
+    async def _clocks(self, id_: str) -> list[dict[str, Any]]:
+        number = select(m.Incident.number).where(m.Incident.id == id_).scalar_subquery()
+        return await self.rows(m.Clock, m.Clock.number == number)
 
     async def verdicts(self, id_: str) -> list[str | None]:
-        rows = await self.rows(m.Clock, m.Clock.incident_id == id_)
+        rows = await self._clocks(id_)
         return [row["verdict"] for row in sorted(rows, key=lambda row: int(row["position"]))]
 
     async def notices(self, id_: str) -> list[dict[str, Any]]:

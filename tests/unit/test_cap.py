@@ -2,10 +2,10 @@
 
 import re
 from pathlib import Path
-from time import perf_counter
+from time import thread_time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reporter.core import ijson
@@ -293,14 +293,13 @@ def test_a_signature_and_foreign_elements_are_passed_over() -> None:
     "inside", ["<a>" * 30_000 + "</a>" * 30_000, "<info/>" * 30_000, "<info>" * 15_000 + "</info>" * 15_000]
 )
 def test_a_bomb_of_elements_is_answered_at_once(inside: str) -> None:
-    began = perf_counter()
+    began = thread_time()
     data = data_of(ALERT.replace("</alert>", inside + "</alert>"))
 
     assert data["title"] == "化工园区3号库爆燃"
-    assert perf_counter() - began < 3
+    assert thread_time() - began < 3
 
 
-@settings(deadline=None)  # a shared machine may pause anywhere
 @given(
     st.binary(max_size=60)
     | st.builds(

@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reporter.core.canonical import canonical
@@ -300,7 +300,6 @@ header_texts = st.text(max_size=20) | st.sampled_from(
 )
 
 
-@settings(deadline=None)  # a shared machine may pause anywhere
 @given(
     subject=st.text(max_size=20) | st.sampled_from([SUBJECT, "reporter.in.cap.a", "reporter.in.ack.b"]),
     headers=st.none()

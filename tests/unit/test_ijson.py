@@ -1,10 +1,10 @@
 """What I-JSON is, and what only looks like it."""
 
 import json
-from time import perf_counter
+from time import thread_time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reporter.core import ijson
@@ -29,7 +29,6 @@ def refusal(body: bytes) -> tuple[str, str]:
     return refused.value.path, refused.value.message
 
 
-@settings(deadline=None)  # a shared machine may pause anywhere
 @given(value=i_json, ascii_only=st.booleans())
 def test_any_value_survives_being_written_and_read(value: object, ascii_only: bool) -> None:
     body = json.dumps(value, ensure_ascii=ascii_only).encode()
@@ -38,7 +37,6 @@ def test_any_value_survives_being_written_and_read(value: object, ascii_only: bo
     assert canonical(loads(body))
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text().map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_whatever_the_bytes_are_the_answer_is_a_value_or_not_i_json(body: bytes) -> None:
     try:
@@ -48,7 +46,6 @@ def test_whatever_the_bytes_are_the_answer_is_a_value_or_not_i_json(body: bytes)
     assert loads(canonical(value)) == value
 
 
-@settings(deadline=None)
 @given(st.text(alphabet='{}[]",:\\u0d8fFeE1-.tn ', max_size=30).map(str.encode))
 def test_the_quick_way_and_the_thorough_way_agree(body: bytes) -> None:
     try:
@@ -183,7 +180,7 @@ def test_a_long_name_is_cut_in_the_path() -> None:
     ids=lambda bomb: bomb[:6].hex(),
 )
 def test_a_bomb_is_answered_at_once(bomb: bytes) -> None:
-    began = perf_counter()
+    began = thread_time()
     told = ""
     try:
         loads(bomb)
@@ -191,4 +188,6 @@ def test_a_bomb_is_answered_at_once(bomb: bytes) -> None:
         told = refused.path + refused.message
 
     assert len(told) < 300
-    assert perf_counter() - began < 1  # milliseconds in truth; a quadratic reader would need minutes
+    assert (
+        thread_time() - began < 5
+    )  # of this thread alone, and milliseconds in truth; a quadratic reader would need minutes

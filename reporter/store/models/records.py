@@ -29,7 +29,9 @@ class Edition(Base):
 
 class Incident(Base):
     __tablename__ = "incidents"
-    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    number: Mapped[int] = mapped_column(SERIAL, primary_key=True, autoincrement=True)
+    """Counts up with the openings, so that what is opened together lies together; an id would scatter it."""
+    id: Mapped[str] = mapped_column(String(36))
     code: Mapped[str] = mapped_column(String(64))
     code_day: Mapped[str] = mapped_column(String(10))
     unit: Mapped[str]
@@ -58,6 +60,7 @@ class Incident(Base):
     version: Mapped[int]
     head: Mapped[str] = mapped_column(String(64))
     __table_args__ = (
+        UniqueConstraint("id"),
         UniqueConstraint("code_day", "code"),
         Index("ix_incidents_newest", "occurred_earliest_at", "id"),
         Index(
@@ -73,13 +76,13 @@ class Incident(Base):
             sqlite_where=survivor.is_not(None),
             postgresql_where=survivor.is_not(None),
         ),
-        {"sqlite_with_rowid": False},
     )
 
 
 class Clock(Base):
     __tablename__ = "clocks"
-    incident_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    """The incident's."""
     obligation: Mapped[str] = mapped_column(String(64), primary_key=True)
     position: Mapped[int]
     starts_at: Mapped[datetime]

@@ -31,6 +31,12 @@ def upgrade() -> None:
     )
     op.create_table(
         "incidents",
+        sa.Column(
+            "number",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("code", sa.String(length=64), nullable=False),
         sa.Column("code_day", sa.String(length=10), nullable=False),
@@ -59,9 +65,9 @@ def upgrade() -> None:
         sa.Column("facts", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("head", sa.String(length=64), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_incidents"),
+        sa.PrimaryKeyConstraint("number", name="pk_incidents"),
         sa.UniqueConstraint("code_day", "code", name="uq_incidents_code_day_code"),
-        sqlite_with_rowid=False,
+        sa.UniqueConstraint("id", name="uq_incidents_id"),
     )
     op.create_index("ix_incidents_newest", "incidents", ["occurred_earliest_at", "id"])
     op.create_index(
@@ -198,7 +204,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "clocks",
-        sa.Column("incident_id", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("obligation", sa.String(length=64), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("starts_at", sa.BigInteger(), nullable=False),
@@ -218,7 +224,7 @@ def upgrade() -> None:
         sa.Column("ladder", sa.Text(), nullable=True),
         sa.Column("remind_at", sa.BigInteger(), nullable=True),
         sa.Column("judge_at", sa.BigInteger(), nullable=True),
-        sa.PrimaryKeyConstraint("incident_id", "obligation", name="pk_clocks"),
+        sa.PrimaryKeyConstraint("number", "obligation", name="pk_clocks"),
         sqlite_with_rowid=False,
     )
     op.create_index(

@@ -118,7 +118,7 @@ def test_a_whole_ledger_is_0_and_a_changed_one_is_1(on_data: Run, data: Path) ->
     bad = on_data("ledger", "verify", "--json")
 
     assert good.exit_code == 0, good.stderr
-    assert json.loads(good.stdout) == {"ok": True, "incidents": 1, "lines": 2, "items": []}
+    assert json.loads(good.stdout) == {"ok": True, "incidents": 1, "lines": 2, "seals": 0, "items": []}
     assert bad.exit_code == 1
     assert [(each["incident"], each["version"]) for each in json.loads(bad.stdout)["items"]] == [(ID, 1)]
     assert ID in bad.stderr

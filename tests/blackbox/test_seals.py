@@ -10,7 +10,7 @@ import rfc8785
 
 from . import jetstream
 from .district import District, Founder
-from .moments import Json, ago, eventually, text
+from .moments import Json, ago, eventually, instant, text
 
 
 def tree(leaves: dict[str, bytes]) -> bytes:
@@ -75,3 +75,14 @@ def test_the_root_is_that_of_all_heads(own_district: Founder) -> None:
     assert rest["seal"]["root"] == tree(leaves).hex()
     assert rest["seal"]["incidents"] == 3
     assert rest["seal"]["lines"] == sum(len(lines) for lines in rest["ledgers"])
+
+
+def test_the_service_seals_the_hour_by_itself(town: District) -> None:
+    seals = eventually(
+        lambda: [seal for seal in published_seals(town) if seal["hour"]],
+        within=30,
+        why="the hour has its seal",
+    )
+
+    assert len({seal["hour"] for seal in seals}) == len(seals)
+    assert all(instant(seal["hour"]) <= instant(seal["at"]) for seal in seals)

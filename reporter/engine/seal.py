@@ -79,6 +79,8 @@ class Sealer:
                 if attempt == ATTEMPTS_MAX - 1:
                     raise
                 continue
+            finally:
+                made.close()
             metrics.SEALS.inc()
             log.info("the ledger is sealed: seal %d, %s", made.seal.number, made.seal.hash)
             if self._signals is not None:

@@ -6,9 +6,12 @@ million, in slices between which others go on) and writes no more rows than inci
 
 import json
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from struct import Struct
+from tempfile import SpooledTemporaryFile
+from typing import IO
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,7 +33,9 @@ PAGE = 500
 """Heads read and hashed between two moments at which others may go on: about a millisecond."""
 WRITTEN = 5_000
 _MOVED = Struct(">36sI32s")
-"""An incident that moved: id, version, head. Packed, since a first seal may find a million of them."""
+"""An incident that moved: id, version, head."""
+HELD_BYTES = 4 * 1024**2
+"""Those that moved are held in memory up to here, then in a file: a first seal may find a million of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +51,24 @@ class Last:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A seal that is computed and not yet written, and the heads it is the first to cover."""
+    """A seal that is computed and not yet written, and the heads it is the first to cover. To be closed."""
 
     seal: Seal
     hour: datetime | None
-    moved: bytes
+    moved: IO[bytes]
 
-    def rows(self) -> Iterator[tuple[str, int, int, bytes]]:
-        """The rows of `sealed_heads`."""
-        for id_, version, head in _MOVED.iter_unpack(self.moved):
-            yield id_.decode(), version, self.seal.number, head
+    def rows(self) -> Iterator[list[tuple[str, int, int, bytes]]]:
+        """The rows of `sealed_heads`, some thousands at a time."""
+        self.moved.seek(0)
+        while page := self.moved.read(WRITTEN * _MOVED.size):
+            yield [
+                (id_.decode(), version, self.seal.number, head)
+                for id_, version, head in _MOVED.iter_unpack(page)
+            ]
+
+    def close(self) -> None:
+        """Lets go of what it holds."""
+        self.moved.close()
 
 
 async def last_seal(connection: AsyncConnection) -> Last:
@@ -77,7 +90,6 @@ async def draft(
     """
     tree: Tree[bytes] = Tree(node)
     incidents = lines = 0
-    moved = bytearray()
     sealed = select(func.max(SEALED.c.version)).where(SEALED.c.incident_id == INCIDENT.c.id).scalar_subquery()
     heads = select(INCIDENT.c.id, INCIDENT.c.version, INCIDENT.c.head, sealed).order_by(INCIDENT.c.id)
     at = time.now()  # before the snapshot, so that whatever was committed by then is covered
@@ -85,17 +97,20 @@ async def draft(
         last = await last_seal(connection)
         if hour is not None and last.hour is not None and hour <= last.hour:
             return None
-        rows = await connection.stream(heads.execution_options(yield_per=PAGE))
-        async for page in rows.partitions():
-            for id_, version, head, before in page:
-                tree.add(id_, leaf(id_, version, head))
-                incidents += 1
-                lines += version
-                if before is None or before < version:
-                    moved += _MOVED.pack(id_.encode(), version, bytes.fromhex(head))
-            await breathe()
+        with ExitStack() as unless_done:
+            moved = unless_done.enter_context(SpooledTemporaryFile(HELD_BYTES))
+            rows = await connection.stream(heads.execution_options(yield_per=PAGE))
+            async for page in rows.partitions():
+                for id_, version, head, before in page:
+                    tree.add(id_, leaf(id_, version, head))
+                    incidents += 1
+                    lines += version
+                    if before is None or before < version:
+                        moved.write(_MOVED.pack(id_.encode(), version, bytes.fromhex(head)))
+                await breathe()
+            unless_done.pop_all()
     seal = write_seal(last.number + 1, at, hour, incidents, lines, tree.root() or EMPTY, last.hash)
-    return Draft(seal, hour, bytes(moved))
+    return Draft(seal, hour, moved)
 
 
 async def save(connection: AsyncConnection, made: Draft) -> None:
@@ -106,13 +121,8 @@ async def save(connection: AsyncConnection, made: Draft) -> None:
         insert(SEAL).values(number=seal.number, hour=made.hour, text=seal.text, hash=seal.hash)
     )
     columns = ("incident_id", "version", "seal", "hash")
-    rows: list[tuple[str, int, int, bytes]] = []
-    for row in made.rows():
-        rows.append(row)
-        if len(rows) == WRITTEN:
-            await insert_rows(connection, SEALED, columns, rows)
-            rows = []
-    await insert_rows(connection, SEALED, columns, rows)
+    for rows in made.rows():
+        await insert_rows(connection, SEALED, columns, rows)
     await connection.execute(
         insert(OUTBOX).values(
             subject=f"reporter.out.sealed.{root}",

@@ -79,6 +79,7 @@ COMMIT_SPAN = Histogram(
 
 OUTBOX_ROWS = Gauge("reporter_outbox_rows", "Facts not yet published.", registry=REGISTRY)
 PUBLISHED = Counter("reporter_published_total", "Facts the broker has acknowledged.", registry=REGISTRY)
+SEALS = Counter("reporter_seals_total", "Seals made over the ledger by this process.", registry=REGISTRY)
 NOTICES = Counter(
     "reporter_notices_total",
     "Attempts to send a notice, by channel and the state it left the notice in.",

@@ -22,6 +22,7 @@ from reporter.engine.fence import Fence
 from reporter.engine.notify import Notifier
 from reporter.engine.record import Gate
 from reporter.engine.relay import Relay
+from reporter.engine.seal import Sealer
 from reporter.health import Health
 from reporter.intake.hidden import Hidden
 from reporter.intake.replay import Replay
@@ -116,6 +117,7 @@ class Service:
                 intake.run(),
                 Hidden(bus, gate, intake, self.time).run(),
                 Relay(database, bus, gate.signals).run(),
+                Sealer(database, self.time, gate.signals).run(),
                 notifier.run(),
                 heartbeat.run(bus, gate, self.time, replica),
             ]

@@ -50,6 +50,7 @@ class PostgresServer:
         self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._url = os.environ.get(ELSEWHERE, "")
+        self._found: Path | None = None
 
     def start(self) -> None:
         """Starts the server, or raises NoPostgresError."""
@@ -60,7 +61,8 @@ class PostgresServer:
         try:
             if os.geteuid() == 0:
                 os.chown(self._folder, NOBODY, NOBODY)
-            self._start_in(self._folder, self._programs(self._folder))
+            self._found = self._programs(self._folder)
+            self._start_in(self._folder, self._found)
         except BaseException:
             self.stop()
             raise
@@ -77,6 +79,10 @@ class PostgresServer:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
         self._process = self._folder = None
+
+    def programs(self) -> Path | None:
+        """The folder of `pg_dump` and `pg_restore`, for whoever needs them on the PATH; None with another's server."""
+        return self._found
 
     def create_database(self) -> str:
         """The URL of a new, empty database, `postgresql://…`."""

@@ -1,7 +1,7 @@
 """What the doctor looks at, one function each; none of them changes anything."""
 
+import json
 import os
-import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -23,11 +23,20 @@ from reporter.bus import (
     SUBJECTS_OUT,
 )
 from reporter.cli.doctor import Finding, Health
+from reporter.cli.kept import kept
+from reporter.cli.machine import machine
 from reporter.cli.schedules import catalog_of
 from reporter.cli.trouble import Trouble
+from reporter.core.instants import parse
 from reporter.embedded import EmbeddedNatsError, find_program
 from reporter.settings import Settings
-from reporter.store.checkup import Gap, live_tokens, roster_gaps, schema_differences
+from reporter.store.checkup import (
+    Gap,
+    live_tokens,
+    roster_gaps,
+    schema_differences,
+    units_without_phone,
+)
 from reporter.store.database import SQLITE_FILE, Database, open_database
 from reporter.store.schema import REVISION, SchemaMismatch, revision
 from reporter.timesource import SystemTime
@@ -39,24 +48,23 @@ if TYPE_CHECKING:
 
     from reporter.core.roster import UnitTree
 
-ROOM_WRONG = 100 * 1024**2
-ROOM_WARNING = 1024**3
 CONNECT_S = 3
 GAP_DAYS = 7
 GAPS_SHOWN = 12
+CLOCKS_APART_S_MAX = 1.0
 STREAMS = {STREAM_IN: SUBJECTS_IN, STREAM_OUT: SUBJECTS_OUT}
 
 
 async def examine(settings: Settings) -> list[Finding]:
     """Everything, in the order in which it has to work."""
-    findings = list(_folder(settings.data_dir))
+    findings = list(_folder(settings.data_dir, is_sqlite=settings.database is None))
     findings += await _database(settings)
     findings += await _broker(settings)
     findings.append(_schedules(settings))
     return findings
 
 
-def _folder(folder: Path) -> Iterator[Finding]:
+def _folder(folder: Path, *, is_sqlite: bool) -> Iterator[Finding]:
     name = "data_dir"
     if not folder.is_dir():
         there = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
@@ -78,10 +86,7 @@ def _folder(folder: Path) -> Iterator[Finding]:
         )
     else:
         yield Finding(name, Health.GOOD, str(folder), str(folder))
-    free = shutil.disk_usage(folder).free
-    health = Health.WRONG if free < ROOM_WRONG else Health.WARNING if free < ROOM_WARNING else Health.GOOD
-    room = f"{free / 1024**3:.1f} GiB"
-    yield Finding("disk", health, f"剩余空间 {room}", f"{room} free")
+    yield from machine(folder, is_sqlite=is_sqlite)
 
 
 async def _database(settings: Settings) -> list[Finding]:
@@ -127,8 +132,11 @@ async def _opened(database: Database, settings: Settings) -> list[Finding]:
         tree = await load_tree(connection)
         gaps = await roster_gaps(connection, now, now + timedelta(days=GAP_DAYS))
         tokens = await live_tokens(connection)
+        silent = await units_without_phone(connection)
+        told = await kept(connection, database.kind, settings.data_dir, now, settings.zone)
     where = str(database.path or database.url.render_as_string())
-    findings = [Finding("database", Health.GOOD, where, where)]
+    findings = [Finding("database", Health.GOOD, where, where), *told]
+    findings += _phones(silent)
     findings += _rosters(tree, gaps, now, settings.zone)
     if tokens:
         findings.append(Finding("tokens", Health.GOOD, f"{tokens} 个有效令牌", f"{tokens} valid tokens"))
@@ -142,6 +150,17 @@ async def _opened(database: Database, settings: Settings) -> list[Finding]:
             )
         )
     return findings
+
+
+def _phones(silent: list[str]) -> Iterator[Finding]:
+    if silent:
+        names = ", ".join(silent[:GAPS_SHOWN]) + (", …" if len(silent) > GAPS_SHOWN else "")
+        yield Finding(
+            "phones",
+            Health.WARNING,
+            f"单位没有电话：{names}。补入单位表后运行 `reporter unit import`",
+            f"units without a phone: {names}. Add it to the file of units, then `reporter unit import`",
+        )
 
 
 def _rosters(tree: "UnitTree", gaps: list[Gap], now: datetime, zone: str) -> Iterator[Finding]:
@@ -252,7 +271,7 @@ async def _client(url: str) -> "AsyncIterator[Client]":
 
 
 async def _streams(client: "Client") -> list[Finding]:
-    findings = []
+    findings = await _clocks_apart(client)
     for stream, subject in STREAMS.items():
         name = f"nats.{stream}"
         try:
@@ -269,6 +288,30 @@ async def _streams(client: "Client") -> list[Finding]:
         zh = "与建议不同：" + "; ".join(odd) if odd else "配置相符"
         findings.append(Finding(name, health, zh, "differs: " + "; ".join(odd) if odd else "as it should be"))
     return findings
+
+
+async def _clocks_apart(client: "Client") -> list[Finding]:
+    """How far the broker's clock is from ours, by the middle of one round trip; nothing where it does not say."""
+    time = SystemTime()
+    asked_at = time.now()
+    answer = await client.request(f"$JS.API.STREAM.INFO.{STREAM_IN}", b"", timeout=CONNECT_S)
+    answered_at = time.now()
+    stamp = json.loads(answer.data).get("ts")
+    if stamp is None:
+        return []
+    apart_s = abs((parse(stamp) - (asked_at + (answered_at - asked_at) / 2)).total_seconds())
+    if apart_s <= CLOCKS_APART_S_MAX:
+        return [
+            Finding("nats.clock", Health.GOOD, f"与本机相差 {apart_s:.3f} 秒", f"{apart_s:.3f} s from ours")
+        ]
+    return [
+        Finding(
+            "nats.clock",
+            Health.WARNING,
+            f"消息服务器的钟与本机相差 {apart_s:.1f} 秒，接报时间由它记：两边都要同步 NTP",
+            f"the broker's clock is {apart_s:.1f} s from ours, and it stamps what is received: keep both on NTP",
+        )
+    ]
 
 
 def differences(stream: str, subject: str, config: Any) -> list[str]:  # Any: nats-py's, all of it optional

@@ -12,9 +12,11 @@ class Health(StrEnum):
     GOOD = "good"
     WARNING = "warning"
     WRONG = "wrong"
+    UNKNOWN = "unknown"
+    """It cannot be told from here; the words say how to find out."""
 
 
-MARKS = {Health.GOOD: "✔", Health.WARNING: "▲", Health.WRONG: "■"}
+MARKS = {Health.GOOD: "✔", Health.WARNING: "▲", Health.WRONG: "■", Health.UNKNOWN: "·"}
 
 
 @dataclass(frozen=True, slots=True)

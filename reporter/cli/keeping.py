@@ -1,27 +1,23 @@
-"""The verbs that keep the database: db upgrade, backup and restore; rejected list and replay."""
+"""The verbs that keep the database: db upgrade, and those of `copying`; rejected list and replay."""
 
 from base64 import b64encode
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reporter.cli import copying
 from reporter.cli.stored import in_words, opened
 from reporter.cli.trouble import Trouble
 from reporter.cli.verb import SERVICE, STORE, Call, Document, verb
 from reporter.core.instants import rfc3339
 
 if TYPE_CHECKING:
-    from reporter.settings import Settings
-    from reporter.store.copies import Copy
     from reporter.store.rejected import SetAsideRow
-
-File = Annotated[Path, typer.Argument(metavar="FILE", help="备份文件。The backup.")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the verbs."""
-    db = typer.Typer(help="数据库：更新、备份、恢复。The database.", no_args_is_help=True)
+    db = typer.Typer(help="数据库：更新、备份、恢复、演练。The database.", no_args_is_help=True)
     rejected = typer.Typer(help="被拒收、被搁置的消息。Rejected and held messages.", no_args_is_help=True)
     app.add_typer(db, name="db")
     app.add_typer(rejected, name="rejected")
@@ -44,40 +40,7 @@ def register(app: typer.Typer) -> None:
             lambda: call.say(f"数据库结构已是最新：{where}", f"the schema is up to date: {where}"),
         )
 
-    @verb(db, "backup", *STORE)
-    async def db_backup(call: Call, file: File) -> None:
-        """备份，服务可在运行；旁附 SHA-256。Copies the database, also of a running service."""
-        from reporter.store.copies import CopyRefused, back_up
-
-        try:
-            copy = back_up(_sqlite_file(call.settings, "pg_dump"), file)
-        except CopyRefused as why:
-            raise Trouble(why.zh, why.en) from None
-        call.answer(_document(copy), lambda: call.say(f"已备份到 {copy.path}", f"backed up to {copy.path}"))
-
-    @verb(db, "restore", *STORE)
-    async def db_restore(
-        call: Call,
-        file: File,
-        force: Annotated[
-            bool, typer.Option("--force", help="覆盖已有的数据库。Replace the database that is there.")
-        ] = False,
-    ) -> None:
-        """校验后恢复备份。Puts a backup back, after checking that it is whole."""
-        from reporter.store.copies import CopyRefused, restore
-
-        target = _sqlite_file(call.settings, "pg_restore")
-        try:
-            copy = restore(file, target, force=force)
-        except CopyRefused as why:
-            raise Trouble(why.zh, why.en) from None
-        call.answer(
-            _document(copy) | {"restored": str(target)},
-            lambda: call.say(
-                f"已恢复到 {target}；请运行 `reporter ledger verify`",
-                f"restored to {target}; now run `reporter ledger verify`",
-            ),
-        )
+    copying.register(db)
 
     @verb(rejected, "list", *STORE)
     async def rejected_list(
@@ -148,17 +111,6 @@ def register(app: typer.Typer) -> None:
         return int(any(outcome.kind is OutcomeKind.REJECTED for outcome in outcomes))
 
 
-def _sqlite_file(settings: "Settings", tool: str) -> Path:
-    from reporter.store.database import SQLITE_FILE
-
-    if settings.database is not None:
-        raise Trouble(
-            f"PostgreSQL 数据库请用它自己的 {tool}",
-            f"a PostgreSQL database is kept with its own tool: {tool}",
-        )
-    return settings.data_dir / SQLITE_FILE
-
-
 def _shown(row: "SetAsideRow") -> Document:
     """A message set aside, with the first 4 KiB of its body as base64; size and hash are of all of it."""
     return {
@@ -175,7 +127,3 @@ def _shown(row: "SetAsideRow") -> Document:
         "headers": row.headers.decode("utf-8", "replace"),
         "body": b64encode(row.head).decode(),
     }
-
-
-def _document(copy: "Copy") -> Document:
-    return {"file": str(copy.path), "bytes": copy.size, "sha256": copy.sha256}

@@ -1,23 +1,27 @@
-"""The verbs that prove what happened: ledger verify and ledger explain."""
+"""The verbs that prove what happened: ledger verify, ledger explain, and those of `ledgertools`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reporter.cli.stored import opened
-from reporter.cli.trouble import Trouble
+from reporter.cli import ledgertools
+from reporter.cli.stored import found, opened
+from reporter.cli.trouble import Trouble, WrongUsage
 from reporter.cli.verb import STORE, Call, verb
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from reporter.store.ledger_check import Defect
+    from reporter.store.seal_check import KeptSeal
 
 PROGRESS_LINES = 50_000
 
 
 def register(app: typer.Typer) -> None:
     """Adds the verbs."""
-    ledger = typer.Typer(help="台账：验链、解释。The ledger.", no_args_is_help=True)
+    ledger = typer.Typer(help="台账：验链、封印、重演、解释。The ledger.", no_args_is_help=True)
     app.add_typer(ledger, name="ledger")
+    ledgertools.register(ledger)
 
     @verb(ledger, "verify", *STORE)
     async def ledger_verify(
@@ -25,10 +29,19 @@ def register(app: typer.Typer) -> None:
         incident: Annotated[
             str | None, typer.Option("--incident", help="只查此事件（id 或编号）。Only this one.")
         ] = None,
+        against: Annotated[
+            list[Path] | None,
+            typer.Option(
+                "--against",
+                metavar="SEAL_FILE",
+                help="外存的封印（可重复），须与库中同号的一致。A seal kept outside; may be repeated.",
+            ),
+        ] = None,
     ) -> int:
-        """重算全部哈希链，逐条指出缺陷。Computes every hash chain anew and names every defect."""
-        from reporter.store.ledger_check import verify
+        """重算全部哈希链与封印，逐条指出缺陷。Computes every hash chain and seal anew and names every defect."""
+        from reporter.store.seal_check import verify
 
+        kept = [each for file in against or () for each in _kept(file)]
         said = 0
 
         def progress(done: int, total: int) -> None:
@@ -41,22 +54,24 @@ def register(app: typer.Typer) -> None:
             only = None
             if incident is not None:
                 async with database.snapshot() as connection:
-                    only = await _found(connection, incident)
-            checked = await verify(database, only, progress)
+                    only = await found(connection, incident)
+            checked = await verify(database, only, progress, kept)
         defects = [
-            {"incident": each.incident, "version": each.version, "problem": each.en}
+            {"incident": each.incident, "version": each.version, "seal": each.seal, "problem": each.en}
             for each in checked.defects
         ]
         for each in checked.defects:
-            where = each.incident if each.version is None else f"{each.incident} #{each.version}"
-            call.tell(f"缺陷：{where}：{each.zh}", f"defect: {where}: {each.en}")
+            call.tell(
+                f"缺陷：{_where(each, '封印')}：{each.zh}", f"defect: {_where(each, 'seal')}: {each.en}"
+            )
         document = {
-            "ok": not defects, "incidents": checked.incidents, "lines": checked.lines, "items": defects,
+            "ok": not defects, "incidents": checked.incidents, "lines": checked.lines, "seals": checked.seals,
+            "items": defects,
         }  # fmt: skip
         verdict = call.say(
-            f"{checked.incidents} 起事件、{checked.lines} 行台账，"
+            f"{checked.incidents} 起事件、{checked.lines} 行台账、{checked.seals} 枚封印，"
             + (f"{len(defects)} 处缺陷" if defects else "全部无误"),
-            f"{checked.incidents} incidents, {checked.lines} lines: "
+            f"{checked.incidents} incidents, {checked.lines} lines, {checked.seals} seals: "
             + (f"{len(defects)} defects" if defects else "all good"),
         )
         call.answer(document, lambda: verdict)
@@ -77,7 +92,7 @@ def register(app: typer.Typer) -> None:
         from reporter.store.queries import ledger as read_ledger
 
         async with opened(call.settings) as database, database.snapshot() as connection:
-            id_ = await _found(connection, incident)
+            id_ = await found(connection, incident)
             record = await read_incident(connection, id_)
             lines = [text for text, _ in await read_ledger(connection, id_)]
             document = await pinned_edition(connection, id_)
@@ -94,10 +109,18 @@ def register(app: typer.Typer) -> None:
         return int(bool(explained.defects))
 
 
-async def _found(connection: "AsyncConnection", name: str) -> str:
-    from reporter.store.ledger_check import find_incident
+def _where(defect: "Defect", seal: str) -> str:
+    if defect.incident is None:
+        return f"{seal} {defect.seal}"
+    return defect.incident if defect.version is None else f"{defect.incident} #{defect.version}"
 
-    id_ = await find_incident(connection, name)
-    if id_ is None:
-        raise Trouble(f"没有编号或代码为 {name} 的事件", f"no incident has the id or code {name}")
-    return id_
+
+def _kept(file: Path) -> "list[KeptSeal]":
+    from reporter.store.seal_check import NotASeal, read_kept
+
+    try:
+        return read_kept(file.read_text(encoding="utf-8-sig"))
+    except NotASeal as why:
+        raise WrongUsage(f"{file}：{why.zh}", f"{file}: {why.en}") from None
+    except (OSError, UnicodeDecodeError) as reason:
+        raise WrongUsage(f"{file} 无法读取：{reason}", f"{file} cannot be read: {reason}") from None

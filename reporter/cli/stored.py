@@ -9,6 +9,8 @@ from reporter.cli.trouble import Trouble
 from reporter.settings import Settings
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from reporter.store.database import Database
 
 
@@ -51,6 +53,16 @@ def in_words() -> Iterator[None]:
             f"数据库无法使用：{first}。运行 `reporter doctor` 查看原因",
             f"the database cannot be used: {first}. `reporter doctor` says why",
         ) from reason
+
+
+async def found(connection: "AsyncConnection", name: str) -> str:
+    """The id of the incident whose id or code is `name`. Raises Trouble if there is none."""
+    from reporter.store.ledger_check import find_incident
+
+    id_ = await find_incident(connection, name)
+    if id_ is None:
+        raise Trouble(f"没有编号或代码为 {name} 的事件", f"no incident has the id or code {name}")
+    return id_
 
 
 def _absent(file: Path) -> Trouble:

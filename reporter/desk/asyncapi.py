@@ -76,8 +76,17 @@ _REJECTED = sent(
     },
     description="A message nobody could understand: it is kept byte for byte; here are its first 4096 bytes.",
 )
-_SEALED = sent(
-    {"at": INSTANT, "root": HASH, "prev": HASH, "hash": HASH},
+_SEALED = record(
+    {
+        "at": INSTANT,
+        "hour": maybe(INSTANT),
+        "incidents": COUNT,
+        "lines": COUNT,
+        "number": COUNT,
+        "prev": HASH,
+        "root": HASH,
+        "hash": HASH,
+    },
     description="The Merkle root of all ledger heads, chained: a whole incident cannot vanish unseen.",
 )
 

@@ -24,21 +24,23 @@ FIELDS = frozenset({"incident", "version", "kind", "at", "recorded_at", "actor",
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """One thing wrong with an incident's chain. `version` is the line's; None: the chain as a whole."""
+    """One thing wrong: with an incident's chain (`version` is the line's; None: the chain as a whole), or a seal."""
 
-    incident: str
+    incident: str | None
     version: int | None
     zh: str
     en: str
+    seal: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a walk found. The counts are of incidents and lines looked at."""
+    """What a walk found. The counts are of incidents, lines and seals looked at."""
 
     incidents: int
     lines: int
     defects: tuple[Defect, ...]
+    seals: int = 0
 
 
 Progress = Callable[[int, int], None]

@@ -3,17 +3,24 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from nats.js.api import StorageType, StreamConfig
 from sqlalchemy import text
 
-from reporter.bus import STREAM_IN, SUBJECTS_IN
+from reporter.bus import STREAM_IN, SUBJECTS_IN, Bus
 from reporter.cli.checkups import differences, examine
 from reporter.cli.doctor import Finding, Health
+from reporter.cli.machine import file_system, kernel_keeps_time
 from reporter.core.terms import DutyRole
 from reporter.demo.world import build
+from reporter.embedded import EmbeddedNats
+from reporter.engine.seal import Sealer
 from reporter.settings import Settings
 from reporter.store.checkup import gaps, schema_differences
-from reporter.timesource import SystemTime
+from reporter.store.copies import back_up, note
+from reporter.store.database import SQLITE_FILE, Database, open_database
+from reporter.store.schema import upgrade
+from reporter.timesource import ManualTime, SystemTime
 from tests.cli.ledgers import AT, fresh_database
 
 HOUR = timedelta(hours=1)
@@ -69,14 +76,105 @@ async def test_without_roster_and_tokens_the_doctor_objects(tmp_path: Path) -> N
 
 
 async def test_the_demo_s_world_is_healthy(tmp_path: Path) -> None:
-    database = await fresh_database(tmp_path)
+    database = open_database(None, tmp_path)
+    await upgrade(database)
     tokens = await build(database, SystemTime().now(), "Asia/Shanghai")
     await database.close()
+    note(tmp_path, back_up(tmp_path / SQLITE_FILE, tmp_path / "backup"), SystemTime().now())
 
     findings = await examine(Settings(data_dir=tmp_path, nats_port=0))
 
     assert set(tokens) == {"duty", "leader", "yi-xian", "bing-xian", "ding-qu", "auditor"}
-    assert {each.health for each in findings if each.name != "disk"} == {Health.GOOD}
+    of_the_machine = {"disk", "time", "file_system"}
+    assert {each.health for each in findings if each.name not in of_the_machine | {"seal"}} == {Health.GOOD}
+    assert found(findings, "seal") == [Health.UNKNOWN]
+
+
+async def test_lost_guards_an_old_seal_and_an_old_backup_are_told(tmp_path: Path) -> None:
+    database = await fresh_database(tmp_path)
+    long_ago = SystemTime().now() - 3 * 24 * HOUR
+    await Sealer(database, ManualTime(long_ago)).seal()
+    await database.close()
+    note(tmp_path, back_up(tmp_path / SQLITE_FILE, tmp_path / "backup"), long_ago)
+
+    findings = await examine(Settings(data_dir=tmp_path, nats_port=0))
+
+    assert found(findings, "database.guards") == [Health.WRONG]
+    guards = next(each for each in findings if each.name == "database.guards")
+    assert "ledger_no_update, ledger_no_delete" in guards.en
+    assert found(findings, "seal") == [Health.WARNING]
+    assert found(findings, "backup") == [Health.WARNING]
+
+
+async def test_a_damaged_file_is_wrong(tmp_path: Path) -> None:
+    database = await fresh_database(tmp_path)
+    async with database.transaction() as connection:
+        await connection.execute(text("CREATE TABLE many AS SELECT hex(randomblob(2000)) AS it FROM units"))
+        for _ in range(200):
+            await connection.execute(text("INSERT INTO many VALUES (hex(randomblob(2000)))"))
+        await connection.execute(text("CREATE INDEX ix_many ON many (it)"))
+    await database.close()
+    file = tmp_path / SQLITE_FILE
+    with file.open("r+b") as damaged:
+        damaged.seek(file.stat().st_size - 200_000)
+        damaged.write(b"\xff" * 100_000)
+
+    findings = await examine(Settings(data_dir=tmp_path, nats_port=0))
+
+    assert found(findings, "database.integrity") == [Health.WRONG]
+
+
+async def test_postgresql_is_asked_for_its_durability_and_guards(postgres: str, tmp_path: Path) -> None:
+    database = Database(postgres)
+    await upgrade(database)
+    async with database.transaction() as connection:
+        await connection.execute(text("ALTER TABLE seals DISABLE TRIGGER seals_append_only"))
+        await connection.execute(text("INSERT INTO units VALUES ('a', '甲', NULL, ' ', '', true)"))
+    await database.close()
+
+    findings = await examine(Settings(data_dir=tmp_path, database=postgres, nats_port=0))
+
+    told = {each.name: each.en for each in findings}
+    assert "fsync=off" in told["database.durability"]  # as a test's server runs
+    assert "(no trigger seals_append_only)" in told["database.guards"]
+    assert told["phones"].startswith("units without a phone: a.")
+    assert found(findings, "backup") == [Health.UNKNOWN]
+
+
+MOUNTS = r"""21 1 8:1 / / rw - ext4 /dev/sda1 rw
+22 21 0:20 / /run rw - tmpfs tmpfs rw
+23 21 0:40 / /srv/my\040share rw shared:3 - nfs4 host:/x rw
+24 21 0:41 / /srv/my\040share/local rw - xfs /dev/sdb rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [
+        ("/var/lib/reporter", "ext4"),
+        ("/run/reporter", "tmpfs"),
+        ("/runtime", "ext4"),
+        ("/srv/my share/data", "nfs4"),
+        ("/srv/my share/local/data", "xfs"),
+    ],
+)
+def test_a_folder_s_file_system_is_that_of_its_nearest_mount(folder: str, kind: str) -> None:
+    assert file_system(MOUNTS, Path(folder)) == kind
+
+
+def test_the_kernel_s_word_on_time_is_read_or_not_to_be_had() -> None:
+    assert kernel_keeps_time() in {True, False, None}
+
+
+async def test_the_broker_s_clock_is_held_against_ours(nats_server: EmbeddedNats, tmp_path: Path) -> None:
+    bus = Bus(nats_server.url)
+    await bus.connect()
+    await bus.ensure()
+
+    findings = await examine(Settings(data_dir=tmp_path, nats=nats_server.url))
+
+    await bus.close()
+    assert found(findings, "nats.clock") == [Health.GOOD]
 
 
 async def test_a_broker_that_does_not_answer_is_wrong_and_its_password_is_not_shown(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reporter.store.copies import CopyRefused, back_up, restore, sidecar
+from reporter.store.schema import REVISION
 
 
 def rows(path: Path) -> list[str]:
@@ -22,6 +23,8 @@ def live(tmp_path: Path) -> Iterator[sqlite3.Connection]:
         database.execute("PRAGMA journal_mode=WAL")
         database.execute("CREATE TABLE incidents (id TEXT)")
         database.execute("CREATE TABLE ledger (id TEXT)")
+        database.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        database.execute("INSERT INTO alembic_version VALUES (?)", [REVISION])
         database.execute("INSERT INTO incidents VALUES ('a')")
         database.commit()
         yield database
@@ -85,3 +88,15 @@ def test_another_program_s_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CopyRefused, match="not a database of this product"):
         back_up(tmp_path / "other", tmp_path / "backup")
     assert not list(tmp_path.glob("backup*"))
+
+
+def test_a_backup_of_a_newer_version_is_refused_before_anything_is_touched(
+    tmp_path: Path, live: sqlite3.Connection
+) -> None:
+    live.execute("UPDATE alembic_version SET version_num = '9999'")
+    live.commit()
+    back_up(tmp_path / "live.sqlite3", tmp_path / "backup")
+
+    with pytest.raises(CopyRefused, match=f"9999.*knows up to {REVISION}"):
+        restore(tmp_path / "backup", tmp_path / "new")
+    assert not (tmp_path / "new").exists()

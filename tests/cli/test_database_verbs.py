@@ -118,7 +118,7 @@ def test_a_whole_ledger_is_0_and_a_changed_one_is_1(on_data: Run, data: Path) ->
     bad = on_data("ledger", "verify", "--json")
 
     assert good.exit_code == 0, good.stderr
-    assert json.loads(good.stdout) == {"ok": True, "incidents": 1, "lines": 2, "items": []}
+    assert json.loads(good.stdout) == {"ok": True, "incidents": 1, "lines": 2, "seals": 0, "items": []}
     assert bad.exit_code == 1
     assert [(each["incident"], each["version"]) for each in json.loads(bad.stdout)["items"]] == [(ID, 1)]
     assert ID in bad.stderr
@@ -146,6 +146,58 @@ def test_a_backup_goes_round(on_data: Run, data: Path, tmp_path: Path) -> None:
     assert "--force" in refused.stderr
     assert elsewhere.exit_code == 0, elsewhere.stderr
     assert on_data("ledger", "verify", "--data-dir", str(tmp_path / "new")).exit_code == 0
+
+
+def test_a_backup_is_rehearsed_and_its_clocks_are_told(on_data: Run, data: Path, tmp_path: Path) -> None:
+    asyncio.run(one_incident(data))
+    on_data("ledger", "seal")
+    on_data("db", "backup", "kept")
+
+    done = on_data("db", "rehearse", "kept", "--quick", "--json")
+    thorough = on_data("db", "rehearse", "kept")
+
+    document = json.loads(done.stdout)
+    assert done.exit_code == 0, done.stderr
+    assert (document["ok"], document["seals"], document["clocks"]["waiting"]) == (True, 1, 0)
+    assert (
+        thorough.exit_code == 1
+    )  # an incident that no engine wrote has no tables that follow from its ledger
+    assert "■" in thorough.stdout
+    assert on_data("db", "rehearse", "nowhere").exit_code == 1
+    assert json.loads((data / "last-backup.json").read_text())["file"] == str(tmp_path / "kept")
+
+
+def test_a_seal_is_printed_and_a_database_without_it_is_told(
+    on_data: Run, data: Path, tmp_path: Path
+) -> None:
+    asyncio.run(one_incident(data))
+    on_data("db", "backup", "before")
+
+    made = on_data("ledger", "seal", "--json")
+    (tmp_path / "seal.json").write_text(made.stdout)
+    good = on_data("ledger", "verify", "--against", "seal.json")
+    on_data("db", "restore", "before", "--force")
+    older = on_data("ledger", "verify", "--against", "seal.json", "--json")
+    (tmp_path / "seal.json").write_text(made.stdout.replace('"incidents": 1', '"incidents": 2'))
+    broken = on_data("ledger", "verify", "--against", "seal.json")
+
+    assert (made.exit_code, json.loads(made.stdout)["incidents"]) == (0, 1)
+    assert good.exit_code == 0, good.stderr
+    assert older.exit_code == 1
+    assert [each["seal"] for each in json.loads(older.stdout)["items"]] == [1]
+    assert "封印 1" in older.stderr
+    assert broken.exit_code == 2
+    assert "seal.json" in broken.stderr
+
+
+def test_tables_that_do_not_follow_from_the_ledger_are_1(on_data: Run, data: Path) -> None:
+    asyncio.run(one_incident(data))
+
+    done = on_data("ledger", "replay", "--incident", "1123-7KQF", "--json")
+
+    assert done.exit_code == 1
+    assert {each["incident"] for each in json.loads(done.stdout)["items"]} == {ID}
+    assert on_data("ledger", "replay", "--incident", "none").exit_code == 1
 
 
 def test_a_database_of_another_version_is_said_in_words(on_data: Run, data: Path) -> None:

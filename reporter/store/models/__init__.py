@@ -13,8 +13,9 @@ from reporter.store.models.records import (
     RejectedNotice,
     SetAside,
 )
+from reporter.store.models.seals import Seal, SealedHead
 
-APPEND_ONLY = ("ledger",)
+APPEND_ONLY = ("ledger", "seals", "sealed_heads")
 """Tables whose rows the database itself never lets change or go."""
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "Notice",
     "Outbox",
     "RejectedNotice",
+    "Seal",
+    "SealedHead",
     "SetAside",
     "Shift",
     "Token",

@@ -1,0 +1,103 @@
+"""Replaying the whole ledger: every incident folded from its lines and held against its rows in the tables."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from hashlib import sha256
+
+from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy.exc import NoResultFound
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reporter.core.canonical import canonical
+from reporter.store import models as m
+from reporter.store.ledger_check import Progress
+from reporter.store.rebuild import differences
+
+PAGE = 500
+LINE = m.table(m.Line)
+EDITION = m.table(m.Edition)
+_HOLDERS = {
+    "incidents": m.table(m.Incident).c.id,
+    "clocks": m.table(m.Clock).c.incident_id,
+    "notices": m.table(m.Notice).c.incident_id,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place where the tables do not follow from the ledger. `incident` None: an edition's."""
+
+    incident: str | None
+    problem: str
+
+
+async def replay(
+    connection: AsyncConnection, incident: str | None = None, progress: Progress | None = None
+) -> AsyncIterator[Difference]:
+    """Every difference, incident by incident; `progress` is told how many of them have been replayed.
+
+    1. The edition that an incident is bound to gives the digest it is kept under.
+    2. An incident's lines, folded, give its rows.
+    3. No table holds an incident that the ledger does not know.
+    """
+    if incident is None:
+        async for each in _editions(connection):
+            yield each
+    done = total = 0
+    if incident is None:
+        total = (await connection.execute(select(func.count()).where(LINE.c.version == 1))).scalar_one()
+    async for page in _pages(connection, incident):
+        for id_ in page:
+            for problem in await _differences(connection, id_):
+                yield Difference(id_, problem)
+        done += len(page)
+        if progress is not None:
+            progress(done, max(total, done))
+    for table, column in _HOLDERS.items():
+        async for each in _strangers(connection, table, column, incident):
+            yield each
+
+
+async def _differences(connection: AsyncConnection, incident: str) -> list[str]:
+    """What differs; a ledger that cannot be folded is a difference too, whatever it is that breaks."""
+    try:
+        return await differences(connection, incident)
+    except (LookupError, ValueError, TypeError, AttributeError, RuntimeError, NoResultFound) as reason:
+        return [
+            f"its ledger cannot be folded ({type(reason).__name__}: {reason}): see `reporter ledger verify`"
+        ]
+
+
+async def _editions(connection: AsyncConnection) -> AsyncIterator[Difference]:
+    for row in await connection.execute(select(EDITION)):
+        if sha256(canonical(row.document)).hexdigest() != row.digest:
+            yield Difference(
+                None, f"edition {row.edition} of {row.schedule} was changed: it does not give {row.digest}"
+            )
+
+
+async def _pages(connection: AsyncConnection, incident: str | None) -> AsyncIterator[list[str]]:
+    if incident is not None:
+        yield [incident]
+        return
+    after = ""
+    while True:
+        wanted = select(LINE.c.incident_id).where(LINE.c.incident_id > after).distinct()
+        page = list((await connection.execute(wanted.order_by(LINE.c.incident_id).limit(PAGE))).scalars())
+        if page:
+            yield page
+        if len(page) < PAGE:
+            return
+        after = page[-1]
+
+
+async def _strangers(
+    connection: AsyncConnection, table: str, column: ColumnElement[str], incident: str | None
+) -> AsyncIterator[Difference]:
+    wanted = select(column).where(
+        column.is_not(None), ~exists().where(LINE.c.incident_id == column)
+    )  # a notice of no incident is nobody's
+    if incident is not None:
+        wanted = wanted.where(column == incident)
+    for id_ in (await connection.execute(wanted.distinct().order_by(column))).scalars():
+        yield Difference(id_, f"{table}: rows of an incident that the ledger does not know")

@@ -27,7 +27,7 @@ from reporter.cli.schedules import catalog_of
 from reporter.cli.trouble import Trouble
 from reporter.embedded import EmbeddedNatsError, find_program
 from reporter.settings import Settings
-from reporter.store.checkup import Gap, live_tokens, roster_gaps, schema_differences
+from reporter.store.checkup import live_tokens, roster_gaps, schema_differences
 from reporter.store.database import SQLITE_FILE, Database, open_database
 from reporter.store.schema import REVISION, SchemaMismatch, revision
 from reporter.timesource import SystemTime
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
     from reporter.core.roster import UnitTree
+    from reporter.core.standin import Gap
 
 ROOM_WRONG = 100 * 1024**2
 ROOM_WARNING = 1024**3
@@ -144,7 +145,7 @@ async def _opened(database: Database, settings: Settings) -> list[Finding]:
     return findings
 
 
-def _rosters(tree: "UnitTree", gaps: list[Gap], now: datetime, zone: str) -> Iterator[Finding]:
+def _rosters(tree: "UnitTree", gaps: "list[Gap]", now: datetime, zone: str) -> Iterator[Finding]:
     """Who is on duty now, and the gaps to come. A hole at the root now is wrong: nobody is above."""
     holes = [gap for gap in gaps if gap.starts_at <= now]
     at_root = [gap for gap in holes if gap.unit == tree.root]

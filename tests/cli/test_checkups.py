@@ -1,6 +1,5 @@
 """The doctor finds gaps in rosters, missing tables and weak streams."""
 
-from datetime import timedelta
 from pathlib import Path
 
 from nats.js.api import StorageType, StreamConfig
@@ -9,33 +8,15 @@ from sqlalchemy import text
 from reporter.bus import STREAM_IN, SUBJECTS_IN
 from reporter.cli.checkups import differences, examine
 from reporter.cli.doctor import Finding, Health
-from reporter.core.terms import DutyRole
 from reporter.demo.world import build
 from reporter.settings import Settings
-from reporter.store.checkup import gaps, schema_differences
+from reporter.store.checkup import schema_differences
 from reporter.timesource import SystemTime
-from tests.cli.ledgers import AT, fresh_database
-
-HOUR = timedelta(hours=1)
+from tests.cli.ledgers import fresh_database
 
 
 def found(findings: list[Finding], name: str) -> list[Health]:
     return [each.health for each in findings if each.name == name]
-
-
-def test_gaps_are_what_no_shift_covers() -> None:
-    shifts = [(AT - HOUR, AT + HOUR), (AT, AT + HOUR / 2), (AT + 2 * HOUR, AT + 3 * HOUR)]
-
-    holes = gaps("a", DutyRole.LEADER, shifts, AT, AT + 4 * HOUR)
-
-    assert [(hole.starts_at, hole.ends_at) for hole in holes] == [
-        (AT + HOUR, AT + 2 * HOUR),
-        (AT + 3 * HOUR, AT + 4 * HOUR),
-    ]
-
-
-def test_a_shift_that_follows_at_once_leaves_no_gap() -> None:
-    assert gaps("a", DutyRole.LEADER, [(AT, AT + HOUR), (AT + HOUR, AT + 2 * HOUR)], AT, AT + 2 * HOUR) == []
 
 
 async def test_a_missing_table_and_column_are_named(tmp_path: Path) -> None:

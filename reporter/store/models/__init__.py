@@ -13,21 +13,30 @@ from reporter.store.models.records import (
     RejectedNotice,
     SetAside,
 )
+from reporter.store.models.rosters import Handover, RollCall, RosterEntry, RosterFeed, RosterGap
 
-APPEND_ONLY = ("ledger",)
+APPEND_ONLY = ("ledger", "roster_changes", "handover_times", "roll_calls")
 """Tables whose rows the database itself never lets change or go."""
+VERSIONED = ("roster",)
+"""Tables whose rows never go, and change once only: `replaced_at` is set."""
 
 __all__ = [
     "APPEND_ONLY",
+    "VERSIONED",
     "Base",
     "Clock",
     "Edition",
+    "Handover",
     "Inbox",
     "Incident",
     "Line",
     "Notice",
     "Outbox",
     "RejectedNotice",
+    "RollCall",
+    "RosterEntry",
+    "RosterFeed",
+    "RosterGap",
     "SetAside",
     "Shift",
     "Token",

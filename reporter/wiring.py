@@ -22,6 +22,7 @@ from reporter.engine.fence import Fence
 from reporter.engine.notify import Notifier
 from reporter.engine.record import Gate
 from reporter.engine.relay import Relay
+from reporter.engine.rosterwatch import RosterWatch
 from reporter.health import Health
 from reporter.intake.hidden import Hidden
 from reporter.intake.replay import Replay
@@ -118,6 +119,7 @@ class Service:
                 Relay(database, bus, gate.signals).run(),
                 notifier.run(),
                 heartbeat.run(bus, gate, self.time, replica),
+                RosterWatch(database, self.time, gate.signals, settings.zone, tuple(channels)).run(),
             ]
         for task in [group.create_task(part) for part in parts]:
             self._stack.callback(task.cancel)

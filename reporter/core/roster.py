@@ -21,8 +21,13 @@ NO_ADDRESS: Final = "no_address"
 """None of the person's addresses is on a channel of this service; with `:<person>`, of one told in their place."""
 FALL_THROUGH: Final = "fall_through"
 """With `:leader`: the unit's leader on duty is told because the role itself reaches nobody."""
+SWAP: Final = "swap"
+OVERRIDE: Final = "override"
+DEPUTY_OF: Final = "deputy_of"
+"""With `:<person>`: in whose place the person told is on duty, and how that came about (`core.standin`)."""
 PART: Final = "; "
 """Between the parts of a note."""
+_OF_DUTY: Final = (NOBODY, ABSENT, NO_ADDRESS, FALL_THROUGH, SWAP, OVERRIDE, DEPUTY_OF)
 
 DESK: Final = "desk"
 CONSOLE: Final = "console"
@@ -287,6 +292,12 @@ class Directory:
 def _names(duties: Iterable[Duty]) -> str:
     """The persons, for a note: without what separates its parts."""
     return ", ".join(dict.fromkeys(noted(duty.person) for duty in duties))
+
+
+def is_of_duty(part: str) -> bool:
+    """Whether a part of a note says why the notice went where it went."""
+    word, colon, _ = part.partition(":")
+    return word in _OF_DUTY and (bool(colon) or word in (NOBODY, NO_ADDRESS, OVERRIDE))
 
 
 def noted(name: str) -> str:

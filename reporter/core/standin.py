@@ -10,12 +10,23 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
-from reporter.core.roster import PART, Duty, UnitTree, noted
+from reporter.core.roster import (
+    DEPUTY_OF,
+    NO_ADDRESS,
+    OVERRIDE,
+    PART,
+    SWAP,
+    Duty,
+    UnitTree,
+    noted,
+)
 from reporter.core.terms import DutyRole, RosterChange
 
-DEPUTY_OF: Final = "deputy_of"
-"""The note of a deputy: `deputy_of:<person>`. A swap's is `swap:<person>`, an override's `override:<person>`."""
-
+_WORDS: Final = {
+    RosterChange.SWAP: SWAP,
+    RosterChange.OVERRIDE: OVERRIDE,
+    RosterChange.ABSENCE: DEPUTY_OF,
+}
 Key = tuple[str, str]
 """A unit's code and a role."""
 
@@ -110,7 +121,7 @@ def standing(unit: str, role: str, duties: Iterable[Duty], changes: Sequence[Cha
 
 
 def _taken(unit: str, role: str, change: Change, of: str, note: str | None = None) -> Duty:
-    word = DEPUTY_OF if change.kind is RosterChange.ABSENCE else change.kind.value
+    word = _WORDS[change.kind]
     why = PART.join(part for part in (f"{word}:{of}" if of else word, note) if part)
     return Duty(unit, role, change.taker or "", change.phone, change.channels, why)
 
@@ -190,3 +201,12 @@ def gaps(unit: str, role: DutyRole, slots: Iterable[Slot]) -> list[Gap]:
         else:
             found.append(Gap(unit, role, slot.starts_at, slot.ends_at))
     return found
+
+
+def in_place_of(note: str) -> str | None:
+    """The person in whose place a notice went to another, as its note says; None: in nobody's."""
+    for part in note.split(PART):
+        word, colon, person = part.partition(":")
+        if colon and word in (*_WORDS.values(), NO_ADDRESS):
+            return person
+    return None

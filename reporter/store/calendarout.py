@@ -33,12 +33,12 @@ def write_calendar(
     calendar.add("X-WR-CALNAME", name)
     calendar.add("REFRESH-INTERVAL", REFRESH, parameters={"VALUE": "DURATION"})
     for (unit, role), slots in lines.items():
-        for starts_at, ends_at, duty in _stretches(slots):
+        for starts_at, ends_at, duty in stretches(slots):
             calendar.add_component(_event(units[unit], role, starts_at, ends_at, duty, now, with_channels))
     return bytes(calendar.to_ical())
 
 
-def _stretches(slots: Iterable[Slot]) -> list[tuple[datetime, datetime, Duty]]:
+def stretches(slots: Iterable[Slot]) -> list[tuple[datetime, datetime, Duty]]:
     """Each person's spans, joined where only the others change."""
     found: list[tuple[datetime, datetime, Duty]] = []
     running: dict[tuple[str, str, tuple[str, ...]], int] = {}

@@ -139,7 +139,7 @@ async def holding(
         if kind is None:
             duties.append((id_, Duty(unit, role, person, phone, tuple(channels))))
         else:
-            word = RosterChange(kind)
+            word = RosterChange(kind)  # it holds at this instant, which is all that is asked of it
             agreed.append(Change(id_, word, unit, role, person, at, at, taker, phone, tuple(channels)))
     duties.sort(key=lambda each: each[0])
     return [duty for _, duty in duties], agreed

@@ -22,6 +22,7 @@ from reporter.engine.fence import Fence
 from reporter.engine.notify import Notifier
 from reporter.engine.record import Gate
 from reporter.engine.relay import Relay
+from reporter.engine.rosterwatch import RosterWatch
 from reporter.engine.seal import Sealer
 from reporter.health import Health
 from reporter.intake.hidden import Hidden
@@ -120,6 +121,7 @@ class Service:
                 Sealer(database, self.time, gate.signals).run(),
                 notifier.run(),
                 heartbeat.run(bus, gate, self.time, replica),
+                RosterWatch(database, self.time, gate.signals, settings.zone, tuple(channels)).run(),
             ]
         for task in [group.create_task(part) for part in parts]:
             self._stack.callback(task.cancel)

@@ -5,7 +5,19 @@ from io import TextIOWrapper
 
 import typer
 
-from reporter.cli import board, commands, doctor, keeping, ledger, reading, schedules, service, world
+from reporter.cli import (
+    board,
+    commands,
+    doctor,
+    keeping,
+    ledger,
+    reading,
+    rosterchanges,
+    rosters,
+    schedules,
+    service,
+    world,
+)
 
 app = typer.Typer(
     name="reporter",
@@ -21,7 +33,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 
-for module in (service, commands, reading, board, world, ledger, schedules, keeping, doctor):
+for module in (
+    service,
+    commands,
+    reading,
+    board,
+    world,
+    rosters,
+    rosterchanges,
+    ledger,
+    schedules,
+    keeping,
+    doctor,
+):
     module.register(app)
 
 

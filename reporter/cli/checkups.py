@@ -30,13 +30,7 @@ from reporter.cli.trouble import Trouble
 from reporter.core.instants import parse
 from reporter.embedded import EmbeddedNatsError, find_program
 from reporter.settings import Settings
-from reporter.store.checkup import (
-    Gap,
-    live_tokens,
-    roster_gaps,
-    schema_differences,
-    units_without_phone,
-)
+from reporter.store.checkup import live_tokens, roster_gaps, schema_differences, units_without_phone
 from reporter.store.database import SQLITE_FILE, Database, open_database
 from reporter.store.schema import REVISION, SchemaMismatch, revision
 from reporter.timesource import SystemTime
@@ -47,6 +41,7 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
     from reporter.core.roster import UnitTree
+    from reporter.core.standin import Gap
 
 CONNECT_S = 3
 GAP_DAYS = 7
@@ -163,7 +158,7 @@ def _phones(silent: list[str]) -> Iterator[Finding]:
         )
 
 
-def _rosters(tree: "UnitTree", gaps: list[Gap], now: datetime, zone: str) -> Iterator[Finding]:
+def _rosters(tree: "UnitTree", gaps: "list[Gap]", now: datetime, zone: str) -> Iterator[Finding]:
     """Who is on duty now, and the gaps to come. A hole at the root now is wrong: nobody is above."""
     holes = [gap for gap in gaps if gap.starts_at <= now]
     at_root = [gap for gap in holes if gap.unit == tree.root]

@@ -1,4 +1,4 @@
-"""The verbs for who there is: token create, unit import, roster import."""
+"""The verbs for who there is: token create, unit import."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 from reporter.cli.stored import opened
 from reporter.cli.trouble import Trouble, WrongUsage
-from reporter.cli.verb import STORE, Call, Document, verb
+from reporter.cli.verb import STORE, Call, verb
 from reporter.core.terms import AccountRole
 from reporter.timesource import SystemTime
 
@@ -24,8 +24,7 @@ def register(app: typer.Typer) -> None:
     """Adds the verbs."""
     token = typer.Typer(help="令牌（接口账号）。Accounts of the API.", no_args_is_help=True)
     unit = typer.Typer(help="单位。Units.", no_args_is_help=True)
-    roster = typer.Typer(help="值班表。Duty rosters.", no_args_is_help=True)
-    for name, group in (("token", token), ("unit", unit), ("roster", roster)):
+    for name, group in (("token", token), ("unit", unit)):
         app.add_typer(group, name=name)
 
     @verb(token, "create", *STORE)
@@ -54,12 +53,12 @@ def register(app: typer.Typer) -> None:
         from reporter.store.csvfile import ImportRefused
         from reporter.store.people import import_units
 
-        content = _read(file)
+        content = read_file(file)
         async with opened(call.settings, create=True) as database:
             try:
                 done = await import_units(database, content)
             except ImportRefused as refused:
-                raise _refused(file, refused) from None
+                raise import_refused(file, refused) from None
         call.answer(
             asdict(done),
             lambda: call.say(
@@ -70,33 +69,9 @@ def register(app: typer.Typer) -> None:
             ),
         )
 
-    @verb(roster, "import", *STORE)
-    async def roster_import(call: Call, file: File) -> None:
-        """导入值班表：unit,role,starts,ends,person,phone,channels。Imports a roster."""
-        from reporter.store.csvfile import ImportRefused
-        from reporter.store.people import import_roster
 
-        content = _read(file)
-        async with opened(call.settings, create=True) as database:
-            try:
-                done = await import_roster(database, content)
-            except ImportRefused as refused:
-                raise _refused(file, refused) from None
-        for line, text in done.warnings:
-            call.tell(f"注意：第 {line} 行：{text}", f"note: line {line}: {text}")
-        document: Document = asdict(done) | {
-            "warnings": [{"line": line, "message": text} for line, text in done.warnings]
-        }
-        call.answer(
-            document,
-            lambda: call.say(
-                f"班次：写入 {done.shifts}，替换 {done.replaced}，截短 {done.cut}",
-                f"shifts: {done.shifts} written, {done.replaced} replaced, {done.cut} cut",
-            ),
-        )
-
-
-def _read(file: Path) -> bytes:
+def read_file(file: Path) -> bytes:
+    """The file, or stdin for `-`. Raises WrongUsage."""
     import sys
 
     try:
@@ -106,7 +81,7 @@ def _read(file: Path) -> bytes:
         raise WrongUsage(f"{file} 读不出：{why}", f"{file} cannot be read: {why}") from None
 
 
-def _refused(file: Path, refused: "ImportRefused") -> Trouble:
+def import_refused(file: Path, refused: "ImportRefused") -> Trouble:
     """Every bad line, in words; nothing was changed."""
     lines = [f"{file}:{line}: {why}" if line else f"{file}: {why}" for line, why in refused.problems]
     listing = "".join(f"\n  {line}" for line in lines)

@@ -8,11 +8,26 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from reporter.core.terms import DutyRole
+
 ROOT: Final = "root"
 """The only unit until units are imported; afterwards an alias of whatever the root has become."""
 
 NOBODY: Final = "nobody_on_duty"
 """The note of a notice that found no person; with `:<unit>`, of one to who stands in for that unit."""
+ABSENT: Final = "absent"
+"""After `nobody_on_duty`: who would be on duty, is absent and has no deputy."""
+NO_ADDRESS: Final = "no_address"
+"""None of the person's addresses is on a channel of this service; with `:<person>`, of one told in their place."""
+FALL_THROUGH: Final = "fall_through"
+"""With `:leader`: the unit's leader on duty is told because the role itself reaches nobody."""
+SWAP: Final = "swap"
+OVERRIDE: Final = "override"
+DEPUTY_OF: Final = "deputy_of"
+"""With `:<person>`: in whose place the person told is on duty, and how that came about (`core.standin`)."""
+PART: Final = "; "
+"""Between the parts of a note."""
+_OF_DUTY: Final = (NOBODY, ABSENT, NO_ADDRESS, FALL_THROUGH, SWAP, OVERRIDE, DEPUTY_OF)
 
 DESK: Final = "desk"
 CONSOLE: Final = "console"
@@ -75,6 +90,11 @@ class UnitTree:
             return self.root
         return code if code in self._nodes else None
 
+    @property
+    def nodes(self) -> list[UnitNode]:
+        """Every unit, as handed in."""
+        return list(self._nodes.values())
+
     def node(self, code: str) -> UnitNode:
         """The unit. Errors: KeyError for an unknown code."""
         return self._nodes[self.root if code == ROOT else code]
@@ -120,13 +140,19 @@ class UnitTree:
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """One person on duty now. `channels` are addresses as `channel_of` reads them."""
+    """One person on duty now. `channels` are addresses as `channel_of` reads them.
+
+    `note` says in whose place the person stands and why (`core.standin`). `is_absent`: on the roster, away, and
+    without a deputy; nobody is told through such a line.
+    """
 
     unit: str
     role: str
     person: str
     phone: str
     channels: tuple[str, ...]
+    note: str | None = None
+    is_absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +177,10 @@ def channel_of(address: str) -> tuple[str, str]:
         return WEBHOOK, address
     name, _, target = address.partition(":")
     return name, target
+
+
+_Found = dict[tuple[str | None, str, str, str], Recipient]
+"""Notices by person, phone, channel and address."""
 
 
 class Directory:
@@ -178,11 +208,16 @@ class Directory:
         """Whom to notice of an incident of `unit`, an unknown code meaning the root; never empty.
 
         1. `unit.<role>` is sought in the unit, `superior.<role>` in the one above it (of the root: the root).
-        2. A role nobody holds makes one notice to the desk, the first such role's for all of them, with the
-           nearest phone contact; and the search goes up the tree until somebody holds that role.
+        2. A role that reaches nobody falls through at once, and every notice says so: to the unit's leader on
+           duty; where nobody holds the role, to the desk with the nearest phone contact (one notice without a
+           person, the first such role's for all of them); and up the tree, to the first unit where somebody who
+           can be reached holds that role. Where somebody holds it who cannot be reached, a leader who can is
+           enough.
         3. A person named twice at the same address gets one notice, for the first role.
 
-        An inactive unit counts as one where nobody is on duty.
+        A person whose addresses are all on channels that do not exist here is told on the desk too, and counts
+        as not reached; one who has no address at all is a person of the desk. An inactive unit counts as one
+        where nobody is on duty.
         """
         key = (unit, tuple(roles))
         found = self._found.get(key)
@@ -191,22 +226,27 @@ class Directory:
         return found
 
     def _search(self, unit: str, roles: tuple[str, ...]) -> tuple[Recipient, ...]:
-        found: dict[tuple[str | None, str, str, str], Recipient] = {}
+        found: _Found = {}
         for to in roles:
             scope, _, role = to.partition(".")
             first = self._tree.superior(unit) if scope == "superior" else unit
             duties = self._duties(first, role)
-            note = None
+            self._add(found, to, duties)
+            if any(map(self._is_reachable, duties)):
+                continue
+            note = f"{NO_ADDRESS}:{_names(duties)}" if duties else f"{NOBODY}:{first}"
+            leaders = self._duties(first, DutyRole.LEADER) if role != DutyRole.LEADER else ()
+            if f"{scope}.{DutyRole.LEADER}" not in roles:
+                self._add(found, to, leaders, f"{note}{PART}{FALL_THROUGH}:leader")
+            if duties and any(map(self._is_reachable, leaders)):
+                continue
             if not duties:
                 phone = self._tree.phone(first)
-                found.setdefault((None, "", DESK, ""), Recipient(to, None, phone, DESK, "", NOBODY))
-                note = f"{NOBODY}:{first}"
-                above = (self._duties(each, role) for each in self._tree.path(first)[1:])
-                duties = next((each for each in above if each), ())
-            for duty in duties:
-                for channel, address in self._addresses(duty):
-                    recipient = Recipient(to, duty.person, duty.phone or None, channel, address, note)
-                    found.setdefault((duty.person, duty.phone, channel, address), recipient)
+                nobody = Recipient(to, None, phone, DESK, "", self._why_nobody(first, role))
+                found.setdefault((None, "", DESK, ""), nobody)
+            above = [each for unit in self._tree.path(first)[1:] if (each := self._duties(unit, role))]
+            reached = (each for each in above if any(map(self._is_reachable, each)))
+            self._add(found, to, next(reached, above[0] if above and not duties else ()), note)
         if (
             not found
         ):  # a ladder step without recipients: a fired step writes at least one notice all the same
@@ -215,13 +255,54 @@ class Directory:
             )
         return tuple(found.values())
 
-    def _duties(self, unit: str, role: str) -> tuple[Duty, ...]:
-        return self._on_duty.get((unit, role), ()) if self._tree.node(unit).is_active else ()
+    def _add(self, found: _Found, to: str, duties: Sequence[Duty], note: str | None = None) -> None:
+        for duty in duties:
+            for channel, address, why in self._addresses(duty):
+                notes = PART.join(part for part in (note, duty.note, why) if part)
+                recipient = Recipient(to, duty.person, duty.phone or None, channel, address, notes or None)
+                found.setdefault((duty.person, duty.phone, channel, address), recipient)
 
-    def _addresses(self, duty: Duty) -> list[tuple[str, str]]:
-        addresses = [channel_of(address) for address in duty.channels]
-        works = any(self._channels is None or channel in self._channels for channel, _ in addresses)
-        return addresses if works else [*addresses, (DESK, "")]
+    def _duties(self, unit: str, role: str) -> tuple[Duty, ...]:
+        """Who is there for the role; the absent are not."""
+        if not self._tree.node(unit).is_active:
+            return ()
+        return tuple(duty for duty in self._on_duty.get((unit, role), ()) if not duty.is_absent)
+
+    def _why_nobody(self, unit: str, role: str) -> str:
+        absent = [duty for duty in self._on_duty.get((unit, role), ()) if duty.is_absent]
+        is_active = self._tree.node(unit).is_active
+        return f"{NOBODY}{PART}{ABSENT}:{_names(absent)}" if absent and is_active else NOBODY
+
+    def _is_reachable(self, duty: Duty) -> bool:
+        return self._channels is None or not duty.channels or self._works(duty)
+
+    def _works(self, duty: Duty) -> bool:
+        """Whether any of the person's own addresses is on a channel of this service."""
+        names = [channel_of(address)[0] for address in duty.channels]
+        return any(self._channels is None or name in self._channels for name in names)
+
+    def _addresses(self, duty: Duty) -> list[tuple[str, str, str | None]]:
+        """Channel, address, and what is to be noted of it."""
+        addresses = [(*channel_of(address), None) for address in duty.channels]
+        if self._works(duty):
+            return [*addresses]
+        return [*addresses, (DESK, "", NO_ADDRESS if duty.channels else None)]
+
+
+def _names(duties: Iterable[Duty]) -> str:
+    """The persons, for a note: without what separates its parts."""
+    return ", ".join(dict.fromkeys(noted(duty.person) for duty in duties))
+
+
+def is_of_duty(part: str) -> bool:
+    """Whether a part of a note says why the notice went where it went."""
+    word, colon, _ = part.partition(":")
+    return word in _OF_DUTY and (bool(colon) or word in (NOBODY, NO_ADDRESS, OVERRIDE))
+
+
+def noted(name: str) -> str:
+    """A name as it stands in a note: nothing in it looks like the end of a part."""
+    return " ".join(name.replace(";", " ").replace("|", " ").split())
 
 
 def recipients(

@@ -103,6 +103,14 @@ class DutyRole(StrEnum):
     LEADER = "leader"
 
 
+class RosterChange(StrEnum):
+    """What people agree on over the heads of a roster: see `core.standin`."""
+
+    SWAP = "swap"
+    OVERRIDE = "override"
+    ABSENCE = "absence"
+
+
 class NoticeReason(StrEnum):
     """Why a person gets a notice; every notice carries one and shows it."""
 
@@ -115,6 +123,7 @@ class NoticeReason(StrEnum):
     REPORT_AFTER_WITHDRAWAL = "report_after_withdrawal"
     REJECTED = "rejected"
     HELD = "held"
+    ROSTER_GAP = "roster_gap"
 
 
 class NoticeState(StrEnum):
@@ -208,6 +217,11 @@ LABELS: Final[dict[type[StrEnum], dict[str, tuple[str, str]]]] = {
         DutyRole.DUTY_OFFICER: ("值班员", "Duty officer"),
         DutyRole.LEADER: ("带班领导", "Leader on duty"),
     },
+    RosterChange: {
+        RosterChange.SWAP: ("换班", "Swap"),
+        RosterChange.OVERRIDE: ("替班", "Override"),
+        RosterChange.ABSENCE: ("请假", "Absence"),
+    },
     NoticeReason: {
         NoticeReason.REMINDER: ("催报", "Reminder"),
         NoticeReason.BREACH: ("超时", "Deadline passed"),
@@ -218,6 +232,7 @@ LABELS: Final[dict[type[StrEnum], dict[str, tuple[str, str]]]] = {
         NoticeReason.REPORT_AFTER_WITHDRAWAL: ("撤回后收到报告", "Report after withdrawal"),
         NoticeReason.REJECTED: ("无法识别的消息", "Unreadable message"),
         NoticeReason.HELD: ("未知事件的消息", "Message for an unknown incident"),
+        NoticeReason.ROSTER_GAP: ("值班表有空档", "Gap in the roster"),
     },
     NoticeState: {
         NoticeState.QUEUED: ("待发", "Queued"),

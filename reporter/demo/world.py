@@ -73,7 +73,7 @@ def roster_csv(now: datetime, zone: str) -> str:
 async def build(database: Database, now: datetime, zone: str) -> dict[str, str]:
     """Fills an empty database with the district; returns the token of each account by name."""
     await import_units(database, units_csv().encode())
-    await import_roster(database, roster_csv(now, zone).encode())
+    await import_roster(database, roster_csv(now, zone).encode(), now=now, author="demo")
     return {name: await create(database, name, role, unit, now) for name, role, unit in ACCOUNTS}
 
 

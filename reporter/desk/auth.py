@@ -38,6 +38,10 @@ class Action(StrEnum):
     READ = "read"
     REJECTED = "rejected"
     """Read what the bus brought and nobody understood: it has no unit, so it is the root's alone."""
+    ROSTER = "roster"
+    """Record swaps, overrides and absences, and hand out calendar links."""
+    ROLL_CALL = "roll_call"
+    """Write down that a duty post was called, and who answered."""
 
 
 _EVERYTHING: Final = frozenset({*CommandKind, *Action})
@@ -47,7 +51,7 @@ RIGHTS: Final[Mapping[AccountRole, frozenset[CommandKind | Action]]] = {
     AccountRole.DUTY: _EVERYTHING - {CommandKind.FOUND},
     AccountRole.LEADER: _EVERYTHING,
     AccountRole.UNIT: frozenset({*_UNIT, Action.READ}),
-    AccountRole.AUDITOR: frozenset({CommandKind.FOUND, *Action}),
+    AccountRole.AUDITOR: frozenset({CommandKind.FOUND, *Action}) - {Action.ROSTER},
     AccountRole.ADMIN: _EVERYTHING,
 }
 """The one place of rights. All of them hold within the subtree of the account's unit."""

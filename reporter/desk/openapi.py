@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 
 from reporter import __version__
 from reporter.desk.problems import MEDIA_TYPE
+from reporter.desk.rosterschemas import ROSTER_SCHEMAS
 from reporter.desk.schemas import SCHEMAS, Schema, ref
 
 _BEARER = "bearer"
@@ -80,7 +81,7 @@ def install(app: FastAPI) -> None:
                 routes=app.routes,
             )
             components = made.setdefault("components", {})
-            components["schemas"] = SCHEMAS
+            components["schemas"] = SCHEMAS | ROSTER_SCHEMAS
             components["securitySchemes"] = {
                 _BEARER: {"type": "http", "scheme": "bearer", "description": "`reporter token create`"}
             }

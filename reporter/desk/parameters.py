@@ -13,12 +13,13 @@ from fastapi import Request
 from reporter.core.command import Problem
 from reporter.core.instants import parse
 from reporter.desk.auth import Caller
-from reporter.desk.problems import forbidden, unfit
+from reporter.desk.problems import forbidden, not_found, unfit
 from reporter.store.queries import Scope
 from reporter.timesource import from_micros, micros
 
 _MONTH = re.compile(r"(?:19[7-9]\d|2[01]\d\d)-(?:0[1-9]|1[0-2])", re.ASCII)
 _TEXT_CHARS_MAX = 200
+_DIGITS_MAX = 15
 
 
 class Parameters:
@@ -116,6 +117,13 @@ class Parameters:
 def is_month(text: str) -> bool:
     """Whether it is a month of the years in which instants are read, as `YYYY-MM`."""
     return _MONTH.fullmatch(text) is not None
+
+
+def path_number(text: str) -> int:
+    """The number in a path. Errors: 404."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX):
+        raise not_found()
+    return int(text)
 
 
 def cursor(at: datetime, incident_id: str) -> str:

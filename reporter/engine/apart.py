@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.command import Message, Problem, notice_ids
 from reporter.core.instants import rfc3339
-from reporter.core.roster import Directory
+from reporter.core.roster import PART, Directory, Recipient
 from reporter.core.terms import Mode, NoticeReason, NoticeState
 from reporter.engine.signals import Units
 from reporter.store import inbox, notices
@@ -102,27 +102,32 @@ class Apart:
         note: str,
         now: datetime,
     ) -> None:
-        rows = []
-        recipients = directory.recipients(root, ROLE)
-        ids = notice_ids(now, f"{reason}/{note}", len(recipients))
-        for id_, recipient in zip(ids, recipients, strict=True):
-            rows.append(
-                {
-                    "id": id_,
-                    "unit": root,
-                    "mode": Mode.ACTUAL.value,
-                    "repeat": 1,
-                    "reason": reason.value,
-                    "to_role": recipient.to,
-                    "person": recipient.person,
-                    "phone": recipient.phone,
-                    "channel": recipient.channel,
-                    "address": recipient.address,
-                    "state": NoticeState.QUEUED.value,
-                    "recorded_at": now,
-                    "attempts": 0,
-                    "note": note if recipient.note is None else f"{recipient.note}; {note}",
-                    "next_try_at": now,
-                }
-            )
-        await connection.execute(insert(NOTICE), rows)
+        told = directory.recipients(root, ROLE)
+        await connection.execute(insert(NOTICE), standalone_notices(reason, root, told, note, now))
+
+
+def standalone_notices(
+    reason: NoticeReason, unit: str, recipients: Sequence[Recipient], note: str, now: datetime
+) -> list[dict[str, object]]:
+    """The rows of notices that belong to no incident: one for each recipient, with what there is to say."""
+    ids = notice_ids(now, f"{reason}/{unit}/{note}", len(recipients))
+    return [
+        {
+            "id": id_,
+            "unit": unit,
+            "mode": Mode.ACTUAL.value,
+            "repeat": 1,
+            "reason": reason.value,
+            "to_role": recipient.to,
+            "person": recipient.person,
+            "phone": recipient.phone,
+            "channel": recipient.channel,
+            "address": recipient.address,
+            "state": NoticeState.QUEUED.value,
+            "recorded_at": now,
+            "attempts": 0,
+            "note": note if recipient.note is None else f"{recipient.note}{PART}{note}",
+            "next_try_at": now,
+        }
+        for id_, recipient in zip(ids, recipients, strict=True)
+    ]

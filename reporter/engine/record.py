@@ -30,7 +30,7 @@ from reporter.engine.signals import Signals, Units
 from reporter.store import inbox, incidents, notices
 from reporter.store.database import Database
 from reporter.store.editions import Editions
-from reporter.store.people import on_duty
+from reporter.store.people import directory_at
 from reporter.timesource import TimeSource
 
 log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class Gate:
         async with self.database.transaction() as connection:
             now = self.time.now()
             tree = await self._units.tree(connection)
-            directory = Directory(tree, await on_duty(connection, now), self._channels)
+            directory = await directory_at(connection, tree, now, self._channels)
             batch = Batch(connection, self._catalog, self._editions, tree, directory, now)
             outcomes = await batch.take(commands)
             await self._apart.announce(connection, directory, batch.spoiled, now)
@@ -137,9 +137,8 @@ class Gate:
             due = await incidents.load_due(connection, edition_of, now, judged_through, TICK_CLOCKS_MAX)
             if not due:
                 return 0
-            directory = Directory(
-                await self._units.tree(connection), await on_duty(connection, now), self._channels
-            )
+            tree = await self._units.tree(connection)
+            directory = await directory_at(connection, tree, now, self._channels)
             ticked, broken = [], []
             for tracked in due:
                 if _is_ticked(tracked, now, judged_through, directory):
@@ -231,7 +230,7 @@ class Gate:
 
     async def _directory(self, connection: AsyncConnection) -> Directory:
         tree = await self._units.tree(connection)
-        return Directory(tree, await on_duty(connection, self.time.now()), self._channels)
+        return await directory_at(connection, tree, self.time.now(), self._channels)
 
     def _announce(self, changed: Sequence[Tracked]) -> None:
         if not changed:

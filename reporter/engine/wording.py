@@ -15,8 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reporter.catalog import CatalogError
 from reporter.channels.contract import Message
 from reporter.core.instants import maybe_rfc3339, rfc3339
-from reporter.core.roster import NOBODY
+from reporter.core.roster import NOBODY, PART, is_of_duty
 from reporter.core.schedule import Edition
+from reporter.core.standin import in_place_of
 from reporter.core.terms import DutyRole, Mode, NoticeReason, label
 from reporter.store.editions import Editions
 from reporter.store.people import UnitContact, unit_contacts
@@ -25,8 +26,8 @@ from reporter.store.sending import IncidentWords, Taken, incident_words, obligat
 log = logging.getLogger(__name__)
 
 SCOPES: Final = {"unit": ("报送单位", "reporting unit"), "superior": ("上级单位", "superior unit")}
-NOTE_SEPARATOR: Final = "; "
-"""Between the parts of a note: who is not on duty, and what else there is to say."""
+NOTE_SEPARATOR: Final = PART
+"""Between the parts of a note: why it went to this person, and what else there is to say."""
 ATTEMPT_MARK: Final = " | "
 """Before what a channel said of the latest attempt."""
 
@@ -101,6 +102,7 @@ def message(notice: Taken, words: Words, renderer: Renders, now: datetime) -> Me
         "phone": notice.phone,
         "stands_for": stands_for.name if stands_for else None,
         "stands_for_phone": stands_for.phone if stands_for else None,
+        "in_place_of": in_place_of(written_note(notice.note)),
         "to_words_zh": _role_words(notice.to_role, "zh"),
         "to_words_en": _role_words(notice.to_role, "en"),
         "detail": _detail(notice.note),
@@ -168,10 +170,8 @@ def _stands_for(note: str | None) -> str | None:
 
 
 def _detail(note: str | None) -> str | None:
-    """What the note says besides who is not on duty."""
-    parts = [
-        part for part in written_note(note).split(NOTE_SEPARATOR) if part and not part.startswith(NOBODY)
-    ]
+    """What the note says besides why it went to this person."""
+    parts = [part for part in written_note(note).split(NOTE_SEPARATOR) if part and not is_of_duty(part)]
     return NOTE_SEPARATOR.join(parts) or None
 
 

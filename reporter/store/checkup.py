@@ -1,27 +1,15 @@
 """What the doctor asks the database: is it whole, durable and guarded, is its schema ours, who will be on duty."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, func, inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reporter.core.roster import UnitTree
-from reporter.core.terms import DutyRole
-from reporter.store.models import APPEND_ONLY, Base, Shift, Token, Unit
+from reporter.core.standin import Gap, gaps
+from reporter.store.models import APPEND_ONLY, Base, Token, Unit
 from reporter.store.people import load_tree
+from reporter.store.rosters import active_units, timelines
 from reporter.store.schema import append_only
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A time in which nobody holds a role of a unit: `starts_at` inclusive, `ends_at` exclusive."""
-
-    unit: str
-    role: DutyRole
-    starts_at: datetime
-    ends_at: datetime
 
 
 async def schema_differences(connection: AsyncConnection) -> list[str]:
@@ -97,42 +85,5 @@ async def live_tokens(connection: AsyncConnection) -> int:
 async def roster_gaps(connection: AsyncConnection, starts_at: datetime, ends_at: datetime) -> list[Gap]:
     """The gaps of every active unit and role between two instants, by unit, role and time."""
     tree = await load_tree(connection)
-    columns = (Shift.unit, Shift.role, Shift.starts_at, Shift.ends_at)
-    rows = await connection.execute(
-        select(*columns).where(Shift.starts_at < ends_at, Shift.ends_at > starts_at).order_by(Shift.starts_at)
-    )
-    covered: dict[tuple[str, str], list[tuple[datetime, datetime]]] = {}
-    for unit, role, begins, ends in rows:
-        covered.setdefault((tree.resolve(unit) or unit, role), []).append((begins, ends))
-    return [
-        gap
-        for unit in active_units(tree)
-        for role in DutyRole
-        for gap in gaps(unit, role, covered.get((unit, role), ()), starts_at, ends_at)
-    ]
-
-
-def active_units(tree: UnitTree) -> list[str]:
-    """The codes of the units that count, sorted."""
-    return sorted(
-        code for code in tree.subtree(tree.root) if tree.resolve(code) == code and tree.node(code).is_active
-    )
-
-
-def gaps(
-    unit: str,
-    role: DutyRole,
-    shifts: Iterable[tuple[datetime, datetime]],
-    starts_at: datetime,
-    ends_at: datetime,
-) -> list[Gap]:
-    """What `shifts` (sorted by start, may overlap) leave uncovered between `starts_at` and `ends_at`."""
-    found = []
-    covered_to = starts_at
-    for begins, ends in shifts:
-        if begins > covered_to:
-            found.append(Gap(unit, role, covered_to, min(begins, ends_at)))
-        covered_to = max(covered_to, ends)
-    if covered_to < ends_at:
-        found.append(Gap(unit, role, covered_to, ends_at))
-    return found
+    lines = await timelines(connection, tree, active_units(tree), starts_at, ends_at)
+    return [gap for (unit, role), slots in lines.items() for gap in gaps(unit, role, slots)]

@@ -26,7 +26,9 @@ class ImportRefused(Exception):
     def __init__(self, problems: Sequence[tuple[int, str]]) -> None:
         by_line: dict[int, list[str]] = {}
         for line, why in problems:
-            by_line.setdefault(line, []).append(why)
+            known = by_line.setdefault(line, [])
+            if why not in known:  # a repeating event goes wrong the same way every time
+                known.append(why)
         self.problems = [(line, "; ".join(by_line[line])) for line in sorted(by_line)]
         super().__init__("\n".join(f"line {line}: {why}" if line else why for line, why in self.problems))
 
@@ -59,7 +61,13 @@ def read_rows(content: bytes, columns: Sequence[str], rows_max: int, findings: F
 
     Errors: ImportRefused at once where nothing can be read at all: encoding, size, header.
     """
-    records = _records(_decode(content), findings)
+    return checked_rows(_records(decoded(content), findings), columns, rows_max, findings)
+
+
+def checked_rows(
+    records: Iterator[tuple[int, list[str]]], columns: Sequence[str], rows_max: int, findings: Findings
+) -> list[Row]:
+    """As `read_rows`, of records that are read already; the first is the header."""
     line, header = next(records, (1, []))
     names = [name.strip().lower() for name in header]
     if sorted(names) != sorted(columns):
@@ -74,7 +82,7 @@ def read_rows(content: bytes, columns: Sequence[str], rows_max: int, findings: F
             findings.add(line, f"has {len(record)} columns instead of {len(names)}")
             continue
         cells = {name: cell.strip() for name, cell in zip(names, record, strict=True)}
-        bad = [f"{name}: {why}" for name, cell in cells.items() if (why := _unfit(cell))]
+        bad = [f"{name}: {why}" for name, cell in cells.items() if (why := unfit_text(cell))]
         if bad:
             findings.add(line, "; ".join(bad))
         else:
@@ -86,7 +94,8 @@ def read_rows(content: bytes, columns: Sequence[str], rows_max: int, findings: F
     return rows
 
 
-def _decode(content: bytes) -> str:
+def decoded(content: bytes) -> str:
+    """The file's text. Errors: ImportRefused for one that is too large or in another encoding."""
     if len(content) > BYTES_MAX:
         raise ImportRefused([(WHOLE_FILE, f"larger than {BYTES_MAX // 1024 // 1024} MiB")])
     for encoding in ("utf-8-sig", "gb18030"):
@@ -111,7 +120,7 @@ def _records(text: str, findings: Findings) -> Iterator[tuple[int, list[str]]]:
             return
 
 
-def _unfit(cell: str) -> str | None:
+def unfit_text(cell: str) -> str | None:
     """Why a cell is refused: what a spreadsheet would run or a terminal obey is no name and no phone."""
     if len(cell) > CELL_CHARS_MAX:
         return f"longer than {CELL_CHARS_MAX} characters"

@@ -4,25 +4,46 @@ An import is one transaction: a file with a single bad line changes nothing. Ser
 imported with their next step, since they ask for it then.
 """
 
+import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final  # Any: columns of rows
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import RowMapping, bindparam, delete, insert, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Text,
+    bindparam,
+    cast,
+    insert,
+    null,
+    or_,
+    select,
+    text,
+    union_all,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reporter.core.roster import ROOT, Duty, UnitNode, UnitTree, channel_of
+from reporter.core import standin
+from reporter.core.roster import ROOT, Directory, Duty, UnitNode, UnitTree, channel_of
+from reporter.core.standin import Change
+from reporter.core.terms import RosterChange
 from reporter.store.csvfile import ImportRefused
 from reporter.store.database import Database
-from reporter.store.models import Shift, Unit
-from reporter.store.peoplefiles import ShiftRow, read_roster, read_units
+from reporter.store.models import RosterEntry, Shift, Unit, table
+from reporter.store.peoplefiles import CSV, UTC_ZONE, ShiftRow, read_roster, read_units
+from reporter.timesource import SystemTime
 
 __all__ = [
     "ImportRefused",
     "RosterSummary",
     "UnitContact",
     "UnitsSummary",
+    "directory_at",
+    "holding",
     "import_roster",
     "import_units",
     "load_tree",
@@ -71,19 +92,74 @@ async def load_tree(connection: AsyncConnection) -> UnitTree:
     return UnitTree(await _nodes(connection))
 
 
-async def on_duty(connection: AsyncConnection, at: datetime) -> dict[tuple[str, str], list[Duty]]:
-    """Who is on duty at the instant, by (unit, role) as imported; `core.roster.Directory` takes it as it is.
+ENTRY = table(RosterEntry)
+CANCELLED: Final = "cancelled"
+"""The kind of a row that ends another one."""
 
-    A shift counts from its start until just before its end.
+
+async def on_duty(
+    connection: AsyncConnection, at: datetime, known_at: datetime | None = None
+) -> dict[tuple[str, str], tuple[Duty, ...]]:
+    """Who is on duty at the instant by (unit, role), with all that was agreed; who is absent is marked so.
+
+    A shift counts from its start until just before its end. `known_at`: as it was known at that instant; by default
+    as it is known now.
     """
-    columns = (Shift.unit, Shift.role, Shift.person, Shift.phone, Shift.channels)
-    rows = await connection.execute(
-        select(*columns).where(Shift.starts_at <= at, Shift.ends_at > at).order_by(Shift.id)
-    )
-    found: dict[tuple[str, str], list[Duty]] = {}
-    for unit, role, person, phone, channels in rows:
-        found.setdefault((unit, role), []).append(Duty(unit, role, person, phone, tuple(channels)))
-    return found
+    return standin.on_duty(await load_tree(connection), *await holding(connection, at, known_at))
+
+
+async def directory_at(
+    connection: AsyncConnection, tree: UnitTree, at: datetime, channels: Collection[str] | None = None
+) -> Directory:
+    """Who is to be told what at the instant: made once for a transaction, in one statement."""
+    return Directory(tree, standin.on_duty(tree, *await holding(connection, at)), channels)
+
+
+async def holding(
+    connection: AsyncConnection, at: datetime, known_at: datetime | None = None
+) -> tuple[list[Duty], list[Change]]:
+    """The shifts and the changes that hold at the instant, each in the order of recording.
+
+    One statement for both, since every transaction of the engine asks.
+    """
+    nothing = cast(null(), Text)
+    shifts = select(
+        Shift.id, nothing.label("kind"), Shift.unit, Shift.role, Shift.person, nothing.label("taker"),
+        Shift.phone, Shift.channels,
+    ).where(Shift.starts_at <= at, Shift.ends_at > at, *shifts_known(known_at))  # fmt: skip
+    changes = select(
+        ENTRY.c.id, ENTRY.c.kind, ENTRY.c.unit, ENTRY.c.role, ENTRY.c.person, ENTRY.c.taker,
+        ENTRY.c.phone, ENTRY.c.channels,
+    ).where(ENTRY.c.starts_at <= at, ENTRY.c.ends_at > at, *changes_known(known_at))  # fmt: skip
+    duties: list[tuple[int, Duty]] = []
+    agreed: list[Change] = []
+    for id_, kind, unit, role, person, taker, phone, channels in await connection.execute(
+        union_all(shifts, changes)
+    ):
+        if kind is None:
+            duties.append((id_, Duty(unit, role, person, phone, tuple(channels))))
+        else:
+            word = RosterChange(kind)  # it holds at this instant, which is all that is asked of it
+            agreed.append(Change(id_, word, unit, role, person, at, at, taker, phone, tuple(channels)))
+    duties.sort(key=lambda each: each[0])
+    return [duty for _, duty in duties], agreed
+
+
+def shifts_known(at: datetime | None) -> list[ColumnElement[bool]]:
+    """The conditions on a shift that is known at an instant; None: now."""
+    if at is None:
+        return [Shift.replaced_at.is_(None)]
+    return [Shift.recorded_at <= at, or_(Shift.replaced_at.is_(None), Shift.replaced_at > at)]
+
+
+def changes_known(at: datetime | None) -> list[ColumnElement[bool]]:
+    """The conditions on a change that is known at an instant, and not cancelled by then; None: now."""
+    later = ENTRY.alias("later")
+    cancelled = select(later.c.id).where(later.c.cancels == ENTRY.c.id)
+    if at is None:
+        return [ENTRY.c.kind != CANCELLED, ~cancelled.exists()]
+    known = cancelled.where(later.c.recorded_at <= at)
+    return [ENTRY.c.kind != CANCELLED, ENTRY.c.recorded_at <= at, ~known.exists()]
 
 
 async def unit_contacts(connection: AsyncConnection, codes: Iterable[str]) -> dict[str, UnitContact]:
@@ -134,24 +210,40 @@ async def import_units(database: Database, content: bytes) -> UnitsSummary:
 
 
 async def import_roster(
-    database: Database, content: bytes, channels: Collection[str] | None = None
+    database: Database,
+    content: bytes,
+    channels: Collection[str] | None = None,
+    *,
+    form: str = CSV,
+    zone: ZoneInfo = UTC_ZONE,
+    now: datetime | None = None,
+    author: str = "",
 ) -> RosterSummary:
     """Takes the shifts of a file over. `channels` names those that exist here; others are warned of.
 
     For each unit and role in the file, its span reaches from the first start to the last end. Old shifts
-    within it go; of one that reaches beyond it, the part outside stays, so that a new roster never leaves a
-    hole before or after itself. Other units, roles and times are untouched. Shifts may overlap: both persons
-    are on duty then. Errors: ImportRefused with every bad line, among them units unknown or not active.
+    within it are replaced; of one that reaches beyond it, the part outside stays, so that a new roster never leaves
+    a hole before or after itself. Other units, roles and times are untouched, and so are swaps, overrides and
+    absences. What is replaced stays known for what it was until `now` (by default the machine's). Shifts may
+    overlap: both persons are on duty then. `form` and `zone`: see `peoplefiles.read_roster`. Errors: ImportRefused
+    with every bad line, among them units unknown or not active.
     """
+    now = now or SystemTime().now()
+    async with database.snapshot() as connection:
+        tree = await load_tree(connection)
+    # Beside the loop and before the write lock: a large file takes seconds to read.
+    shifts = await asyncio.to_thread(read_roster, content, tree, form, zone, now)
     async with database.transaction() as connection:
         await lock_people(connection)
-        tree = await load_tree(connection)
-        shifts = read_roster(content, tree)
+        if await _nodes(connection) != tree.nodes:
+            tree = await load_tree(connection)
+            shifts = read_roster(content, tree, form, zone, now)
         spans = _spans(shifts)
         old = await connection.execute(
             select(Shift).where(
                 Shift.starts_at < max(ends_at for _, ends_at in spans.values()),
                 Shift.ends_at > min(starts_at for starts_at, _ in spans.values()),
+                *shifts_known(None),
             )
         )
         touched, kept, cut = [], [], 0
@@ -164,8 +256,12 @@ async def import_roster(
             kept += rest
             cut += bool(rest)
         if touched:
-            await connection.execute(delete(Shift).where(Shift.id == bindparam("of")), touched)
-        await connection.execute(insert(Shift), [*kept, *map(_values, shifts)])
+            replaced = update(table(Shift)).where(Shift.id == bindparam("of")).values(replaced_at=now)
+            await connection.execute(replaced, touched)
+        known = {"recorded_at": now, "recorded_by": author}
+        await connection.execute(
+            insert(Shift), [{**each, **known} for each in (*kept, *map(_values, shifts))]
+        )
     return RosterSummary(len(shifts), len(touched) - cut, cut, _warnings(shifts, channels))
 
 
@@ -189,14 +285,14 @@ def _spans(shifts: Sequence[ShiftRow]) -> dict[tuple[str | None, str], tuple[dat
     return spans
 
 
-def _outside(shift: RowMapping, starts_at: datetime, ends_at: datetime) -> list[dict[str, object]]:
+def _outside(shift: RowMapping, starts_at: datetime, ends_at: datetime) -> list[dict[str, Any]]:
     """What is left of an overlapping shift before and after the span."""
-    rest = {name: value for name, value in shift.items() if name != "id"}
+    rest = {name: value for name, value in shift.items() if name not in ("id", "replaced_at")}
     parts = ({**rest, "ends_at": starts_at}, {**rest, "starts_at": ends_at})
     return [part for part in parts if part["starts_at"] < part["ends_at"]]
 
 
-def _values(shift: ShiftRow) -> dict[str, object]:
+def _values(shift: ShiftRow) -> dict[str, Any]:
     return {
         **{name: value for name, value in asdict(shift).items() if name != "line"},
         "channels": list(shift.channels),

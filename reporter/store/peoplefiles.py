@@ -1,4 +1,7 @@
-"""The CSV files of units and roster (contract section 6): from bytes to checked rows. Touches no database."""
+"""The files of units and roster (contract section 6): from bytes to checked rows. Touches no database.
+
+A roster comes as CSV, as the first sheet of a workbook, or as a calendar; all three become the same rows.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,14 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
-from reporter.core.instants import parse
+from reporter.core.instants import EARLIEST, parse
 from reporter.core.roster import CONSOLE, DESK, ROOT, WEBHOOK, UnitNode, UnitTree, channel_of
 from reporter.core.terms import DutyRole
 from reporter.store.csvfile import WHOLE_FILE, Findings, Row, read_rows
 
 UNIT_COLUMNS: Final = ("code", "name", "parent", "phone", "region")
 ROSTER_COLUMNS: Final = ("unit", "role", "starts", "ends", "person", "phone", "channels")
+CSV, XLSX, ICS = FORMS = ("csv", "xlsx", "ics")
+"""What a roster may be written in: also the extensions of the files."""
+UTC_ZONE: Final = ZoneInfo("UTC")
 UNITS_MAX: Final = 20_000
 LEVELS_MAX: Final = 16
 SHIFTS_MAX: Final = 200_000
@@ -105,10 +112,25 @@ def _check_levels(parents: Mapping[str, str | None], line_of: Mapping[str, int],
             )
 
 
-def read_roster(content: bytes, tree: UnitTree) -> list[ShiftRow]:
-    """The shifts of a file, in its order. Errors: ImportRefused with every bad line."""
+def read_roster(
+    content: bytes, tree: UnitTree, form: str = CSV, zone: ZoneInfo = UTC_ZONE, now: datetime = EARLIEST
+) -> list[ShiftRow]:
+    """The shifts of a file, in its order. Errors: ImportRefused with every bad line.
+
+    `form` is one of `FORMS`. `zone` is that of instants which a workbook or a calendar writes without one; `now`
+    bounds repeating events.
+    """
     findings = Findings()
-    rows = read_rows(content, ROSTER_COLUMNS, SHIFTS_MAX, findings)
+    if form == CSV:
+        rows = read_rows(content, ROSTER_COLUMNS, SHIFTS_MAX, findings)
+    elif form == XLSX:
+        from reporter.store.sheetfile import read_sheet
+
+        rows = read_sheet(content, ROSTER_COLUMNS, ("starts", "ends"), SHIFTS_MAX, zone, findings)
+    else:
+        from reporter.store.calendarfile import read_calendar
+
+        rows = read_calendar(content, tree, SHIFTS_MAX, zone, now, findings)
     shifts = [shift for row in rows if (shift := _shift(row, tree, findings)) is not None]
     findings.refuse_if_any()
     return shifts
@@ -135,7 +157,7 @@ def _shift(row: Row, tree: UnitTree, findings: Findings) -> ShiftRow | None:
     if len(channels) > CHANNELS_MAX:
         findings.add(row.line, f"more than {CHANNELS_MAX} channels")
     for address in channels:
-        if why := _unfit_address(address):
+        if why := unfit_address(address):
             findings.add(row.line, f"channel {address[:80]!r}: {why}")
     if len(findings.problems) > before or unit is None or starts_at is None or ends_at is None:
         return None
@@ -152,7 +174,7 @@ def _instant(row: Row, column: str, findings: Findings) -> datetime | None:
         return None
 
 
-def _unfit_address(address: str) -> str | None:
+def unfit_address(address: str) -> str | None:
     """Why an address is refused; None for one that a channel, present or to come, can make something of."""
     if len(address) > ADDRESS_CHARS_MAX:
         return f"longer than {ADDRESS_CHARS_MAX} characters"

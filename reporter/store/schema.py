@@ -15,9 +15,9 @@ from sqlalchemy.schema import Column, MetaData, PrimaryKeyConstraint, Table
 from sqlalchemy.types import String
 
 from reporter.store.database import Database
-from reporter.store.models import APPEND_ONLY, Base
+from reporter.store.models import APPEND_ONLY, VERSIONED, Base
 
-REVISION = "0002"
+REVISION = "0003"
 """The revision that this version of the product works with: the newest in `migrations/versions`."""
 
 PEER_WAIT = "60s"
@@ -101,6 +101,9 @@ def _create(connection: Connection) -> str:
     for table in APPEND_ONLY:
         for statement in append_only(table, connection.dialect.name):
             connection.execute(text(statement))
+    for table in VERSIONED:
+        for statement in versioned(table, connection.dialect.name):
+            connection.execute(text(statement))
     _VERSION.create(connection, checkfirst=True)
     connection.execute(insert(_VERSION).values(version_num=REVISION))
     return REVISION
@@ -174,3 +177,29 @@ def append_only(table: str, dialect: str) -> list[str]:
         f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_refuse()"
     )
     return [function, rows, emptied]
+
+
+def versioned(table: str, dialect: str) -> list[str]:
+    """The statements that make the database refuse deletes of a table's rows, and every update but the one that says
+    since when a row no longer holds.
+    """
+    columns = [column.name for column in Base.metadata.tables[table].columns if column.name != "replaced_at"]
+    words = f"{table} is history"
+    if dialect == "sqlite":
+        changed = " OR ".join(f"NEW.{name} IS NOT OLD.{name}" for name in columns)
+        return [
+            f"CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} BEGIN SELECT RAISE(ABORT, '{words}'); END",
+            f"CREATE TRIGGER {table}_replaced_once BEFORE UPDATE ON {table} "
+            f"WHEN OLD.replaced_at IS NOT NULL OR NEW.replaced_at IS NULL OR {changed} "
+            f"BEGIN SELECT RAISE(ABORT, '{words}'); END",
+        ]
+    same = " AND ".join(f"NEW.{name} IS NOT DISTINCT FROM OLD.{name}" for name in columns)
+    return [
+        f"CREATE FUNCTION {table}_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN IF TG_OP = 'UPDATE' THEN IF OLD.replaced_at IS NULL AND NEW.replaced_at IS NOT NULL AND {same} "
+        f"THEN RETURN NEW; END IF; END IF; RAISE EXCEPTION '{words}'; END $$",
+        f"CREATE TRIGGER {table}_replaced_once BEFORE UPDATE OR DELETE ON {table} "
+        f"FOR EACH ROW EXECUTE FUNCTION {table}_refuse()",
+        f"CREATE TRIGGER {table}_not_emptied BEFORE TRUNCATE ON {table} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_refuse()",
+    ]

@@ -11,38 +11,20 @@ from reporter.bus import STREAM_IN, SUBJECTS_IN, Bus
 from reporter.cli.checkups import differences, examine
 from reporter.cli.doctor import Finding, Health
 from reporter.cli.machine import file_system, kernel_keeps_time
-from reporter.core.terms import DutyRole
 from reporter.demo.world import build
 from reporter.embedded import EmbeddedNats
 from reporter.engine.seal import Sealer
 from reporter.settings import Settings
-from reporter.store.checkup import gaps, schema_differences
+from reporter.store.checkup import schema_differences
 from reporter.store.copies import back_up, note
 from reporter.store.database import SQLITE_FILE, Database, open_database
 from reporter.store.schema import upgrade
 from reporter.timesource import ManualTime, SystemTime
-from tests.cli.ledgers import AT, fresh_database
-
-HOUR = timedelta(hours=1)
+from tests.cli.ledgers import fresh_database
 
 
 def found(findings: list[Finding], name: str) -> list[Health]:
     return [each.health for each in findings if each.name == name]
-
-
-def test_gaps_are_what_no_shift_covers() -> None:
-    shifts = [(AT - HOUR, AT + HOUR), (AT, AT + HOUR / 2), (AT + 2 * HOUR, AT + 3 * HOUR)]
-
-    holes = gaps("a", DutyRole.LEADER, shifts, AT, AT + 4 * HOUR)
-
-    assert [(hole.starts_at, hole.ends_at) for hole in holes] == [
-        (AT + HOUR, AT + 2 * HOUR),
-        (AT + 3 * HOUR, AT + 4 * HOUR),
-    ]
-
-
-def test_a_shift_that_follows_at_once_leaves_no_gap() -> None:
-    assert gaps("a", DutyRole.LEADER, [(AT, AT + HOUR), (AT + HOUR, AT + 2 * HOUR)], AT, AT + 2 * HOUR) == []
 
 
 async def test_a_missing_table_and_column_are_named(tmp_path: Path) -> None:
@@ -92,7 +74,7 @@ async def test_the_demo_s_world_is_healthy(tmp_path: Path) -> None:
 
 async def test_lost_guards_an_old_seal_and_an_old_backup_are_told(tmp_path: Path) -> None:
     database = await fresh_database(tmp_path)
-    long_ago = SystemTime().now() - 3 * 24 * HOUR
+    long_ago = SystemTime().now() - timedelta(days=3)
     await Sealer(database, ManualTime(long_ago)).seal()
     await database.close()
     note(tmp_path, back_up(tmp_path / SQLITE_FILE, tmp_path / "backup"), long_ago)

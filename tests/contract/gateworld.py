@@ -166,7 +166,7 @@ async def world_on(url: str, catalog: Any, start: datetime, roster: str = ROSTER
     time = ManualTime(start)
     await schema.check(database)
     await import_units(database, UNITS.encode())
-    await import_roster(database, roster.encode())
+    await import_roster(database, roster.encode(), now=start)
     world = World(database, time, Gate(database, catalog, time))
     try:
         yield world

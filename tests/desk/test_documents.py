@@ -34,6 +34,17 @@ CALLS = {
     ("get", "/api/v1/rejected"),
     ("get", "/api/v1/audit"),
     ("get", "/api/v1/bulletins/{month}.{extension}"),
+    ("get", "/api/v1/units"),
+    *(
+        ("get", f"/api/v1/rosters/{what}")
+        for what in ("on-duty", "gaps", "grid", "changes", "feeds", "{unit}.ics")
+    ),
+    ("post", "/api/v1/rosters/changes"),
+    ("post", "/api/v1/rosters/changes/{change}/cancellation"),
+    ("post", "/api/v1/rosters/feeds"),
+    ("post", "/api/v1/rosters/feeds/{feed}/revocation"),
+    ("get", "/api/v1/roll-calls"),
+    ("post", "/api/v1/roll-calls"),
     ("get", "/healthz"),
     ("get", "/readyz"),
     ("get", "/metrics"),

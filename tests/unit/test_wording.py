@@ -68,6 +68,21 @@ async def test_a_drill_is_marked_in_every_text(world: World, mode: Mode, mark: s
     assert document["mode"] == mode
 
 
+async def test_who_stands_in_for_somebody_is_told_for_whom(world: World) -> None:
+    note = "deputy_of:李东; swap:王西; reporter.in.incident.east ×3"
+    await world.add(1, "webhook", world.hooks.url(), reason=NoticeReason.HELD, note=note)
+
+    async def arrived() -> bool:
+        return bool(world.hooks.asked)
+
+    async with running(world.notifier()):
+        await eventually(arrived)
+
+    text = str(world.hooks.asked[0].document["text"])
+    assert "您此刻代替李东" in text and "you stand in for 李东 now" in text
+    assert "详情：reporter.in.incident.east ×3\n" in text
+
+
 def test_every_reason_has_its_texts_and_every_text_its_reason() -> None:
     folders = {path.name for path in (templates_dir() / "notices").iterdir() if not path.name.startswith("_")}
 

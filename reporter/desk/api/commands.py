@@ -76,7 +76,7 @@ def router(desk: Desk) -> APIRouter:
     async def authorised(request: Request, kind: CommandKind) -> _Call:
         caller = await desk.auth.caller(request)
         caller.require(kind)
-        return _Call(caller, _key(request), request.scope[ARRIVED])
+        return _Call(caller, idempotency_key(request), request.scope[ARRIVED])
 
     async def submit(
         call: _Call, kind: CommandKind, source: str, unit: str, data: dict[str, object]
@@ -164,7 +164,7 @@ def router(desk: Desk) -> APIRouter:
     return routes
 
 
-def _key(request: Request) -> str:
+def idempotency_key(request: Request) -> str:
     """The command's id. Errors: 422."""
     keys = request.headers.getlist("idempotency-key")
     if not keys:

@@ -13,22 +13,31 @@ from reporter.store.models.records import (
     RejectedNotice,
     SetAside,
 )
+from reporter.store.models.rosters import Handover, RollCall, RosterEntry, RosterFeed, RosterGap
 from reporter.store.models.seals import Seal, SealedHead
 
-APPEND_ONLY = ("ledger", "seals", "sealed_heads")
+APPEND_ONLY = ("ledger", "seals", "sealed_heads", "roster_changes", "handover_times", "roll_calls")
 """Tables whose rows the database itself never lets change or go."""
+VERSIONED = ("roster",)
+"""Tables whose rows never go, and change once only: `replaced_at` is set."""
 
 __all__ = [
     "APPEND_ONLY",
+    "VERSIONED",
     "Base",
     "Clock",
     "Edition",
+    "Handover",
     "Inbox",
     "Incident",
     "Line",
     "Notice",
     "Outbox",
     "RejectedNotice",
+    "RollCall",
+    "RosterEntry",
+    "RosterFeed",
+    "RosterGap",
     "Seal",
     "SealedHead",
     "SetAside",

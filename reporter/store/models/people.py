@@ -20,7 +20,11 @@ class Unit(Base):
 
 
 class Shift(Base):
-    """One person on duty in one role: `starts_at` inclusive, `ends_at` exclusive."""
+    """One person on duty in one role: `starts_at` inclusive, `ends_at` exclusive.
+
+    Written once. `replaced_at`: since when another import has it otherwise; until then the shift holds. What was
+    known at any instant can therefore be told for ever.
+    """
 
     __tablename__ = "roster"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
@@ -31,7 +35,18 @@ class Shift(Base):
     person: Mapped[str]
     phone: Mapped[str]
     channels: Mapped[list[Any]]
-    __table_args__ = (Index("ix_roster_ends_at", "ends_at"),)
+    recorded_at: Mapped[datetime]
+    recorded_by: Mapped[str]
+    replaced_at: Mapped[datetime | None] = mapped_column()
+    __table_args__ = (
+        Index("ix_roster_ends_at", "ends_at"),
+        Index(
+            "ix_roster_standing",
+            "ends_at",
+            sqlite_where=replaced_at.is_(None),
+            postgresql_where=replaced_at.is_(None),
+        ),
+    )
 
 
 class Token(Base):

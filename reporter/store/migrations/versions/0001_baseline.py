@@ -155,9 +155,19 @@ def upgrade() -> None:
         sa.Column("person", sa.Text(), nullable=False),
         sa.Column("phone", sa.Text(), nullable=False),
         sa.Column("channels", sa.Text(), nullable=False),
+        sa.Column("recorded_at", sa.BigInteger(), nullable=False),
+        sa.Column("recorded_by", sa.Text(), nullable=False),
+        sa.Column("replaced_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_roster"),
     )
     op.create_index("ix_roster_ends_at", "roster", ["ends_at"])
+    op.create_index(
+        "ix_roster_standing",
+        "roster",
+        ["ends_at"],
+        sqlite_where=sa.text("replaced_at IS NULL"),
+        postgresql_where=sa.text("replaced_at IS NULL"),
+    )
     op.create_table(
         "set_aside",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),

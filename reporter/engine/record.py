@@ -197,8 +197,8 @@ class Gate:
         """Notices what has been held for a minute, and rejections counted since the last notice of their subject."""
         async with self.database.snapshot() as connection:
             is_due = await self._apart.is_due(connection, self.time.now())
-            waiting = await inbox.load_applicable(connection, 1)
-        if waiting:
+            is_applicable = await inbox.is_any_applicable(connection)
+        if is_applicable:
             await again(self._apply_waiting)
         if is_due:
             await again(self._sweep)

@@ -83,13 +83,22 @@ async def load_held(connection: AsyncConnection, targets: Sequence[str]) -> list
     return sorted(((row.id, _command(row)) for row in rows), key=lambda item: item[1].order)
 
 
+_APPLICABLE = select(ASIDE).where(ASIDE.c.state == "held", exists().where(ASIDE.c.target == INCIDENT_ID))
+
+
+async def is_any_applicable(connection: AsyncConnection) -> bool:
+    """Whether `load_applicable` would find any; read-only, so that looking costs no lock."""
+    return (await connection.execute(_APPLICABLE.limit(1))).first() is not None
+
+
 async def load_applicable(connection: AsyncConnection, limit: int) -> list[tuple[int, Command]]:
     """Held commands whose incident is there all the same: it opened, elsewhere, while they were being held.
 
     Those that another replica is applying at this moment are left to it.
     """
-    opened = select(ASIDE).where(ASIDE.c.state == "held", exists().where(ASIDE.c.target == INCIDENT_ID))
-    rows = (await connection.execute(opened.limit(limit).with_for_update(of=ASIDE, skip_locked=True))).all()
+    rows = (
+        await connection.execute(_APPLICABLE.limit(limit).with_for_update(of=ASIDE, skip_locked=True))
+    ).all()
     return sorted(((row.id, _command(row)) for row in rows), key=lambda item: item[1].order)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from .moments import Json, now
+from .moments import EPOCH, Json, now
 from .natsclient import Message, Nats, NatsError
 
 
@@ -60,6 +60,11 @@ def cut(stamp: str) -> datetime:
     whole, _, fraction = stamp.removesuffix("Z").partition(".")
     micro = int(fraction.ljust(6, "0")[:6] or 0)
     return datetime.fromisoformat(whole + "+00:00") + timedelta(microseconds=micro)
+
+
+def stored_at(message: Message) -> datetime:
+    """When the broker stored a message that a consumer handed over: in its reply subject, cut to microseconds."""
+    return EPOCH + timedelta(microseconds=int(message.reply.split(".")[-2]) // 1000)
 
 
 def messages(nats: Nats, stream: str, subject: str = ">", within: float = 20.0) -> list[Message]:

@@ -130,6 +130,11 @@ class Service:
         """SIGTERM, and waits for an orderly end."""
         self._end(signal.SIGTERM)
 
+    def send(self, which: signal.Signals) -> None:
+        """Any other signal to the service alone: SIGSTOP, SIGCONT."""
+        assert self._process is not None, "not running"
+        self._process.send_signal(which)
+
     def _end(self, how: signal.Signals) -> None:
         assert self._process is not None, "not running"
         self._process.send_signal(how)

@@ -86,7 +86,7 @@ class Service:
         self._stack.push_async_callback(close_channels, channels.values())
         renderer = Renderer(settings.zone, settings.language)
         gate = Gate(database, catalog, self.time, tuple(channels))
-        bus = Bus(url)
+        bus = Bus(url, settings.nats_replicas)
         self._stack.push_async_callback(bus.close)
         fence = Fence(bus, self.time)
         intake = Intake(bus, gate, self.time)

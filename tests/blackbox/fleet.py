@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import httpx
@@ -19,13 +16,12 @@ import psycopg
 
 from tests.postgres import PostgresServer
 
-from . import jetstream
 from .desk import Desk
 from .district import ON_DUTY, UNITS
 from .moments import Json, eventually, now, text
 from .natsclient import Nats, NatsError
 from .reckoning import Reckoning, caught_up_s, reckon
-from .service import STOP_S, Broker, Service, free_port, read_lines
+from .service import Broker, Service, read_lines
 from .traffic import RULES, Traffic
 
 SETTLED_S = 25.0
@@ -47,15 +43,16 @@ class Fleet:
     folder: Path
     nats: str
     database: str = ""
+    settings: dict[str, str] = field(default_factory=dict)
     members: list[Service] = field(default_factory=list)
     token: str = ""
 
     def launch(self, count: int, roles: tuple[str, ...] = ()) -> Fleet:
-        """Prepares the district and starts so many services, with these roles where given."""
+        """Prepares the district and starts so many services at once, with these roles where given."""
         rules = self.folder / "rules"
         rules.mkdir(parents=True)
         (rules / "fire.toml").write_text(RULES, encoding="utf-8")
-        settings = {"REPORTER_SCHEDULES": str(rules), "REPORTER_LOG_FORMAT": "json"}
+        settings = {"REPORTER_SCHEDULES": str(rules), "REPORTER_LOG_FORMAT": "json"} | self.settings
         if self.database:
             settings["REPORTER_DATABASE"] = self.database
         for number in range(count):
@@ -65,8 +62,8 @@ class Fleet:
         first.import_file("unit", read_lines(UNITS))
         first.import_file("roster", desk_roster())
         self.token = first.token("chief", "admin")
-        for each in self.members:
-            each.start()
+        with ThreadPoolExecutor(count) as starting:
+            list(starting.map(Service.start, self.members))
         return self
 
     @property
@@ -185,98 +182,18 @@ def wait(seconds: float) -> None:
     eventually(lambda: time.monotonic() >= until, within=seconds + 1)
 
 
-# --- a cluster of brokers -------------------------------------------------------------------------------------
-
-
-@dataclass
-class Cluster:
-    """Three nats-servers on loopback that are one JetStream cluster."""
-
-    folder: Path
-    ports: list[int] = field(default_factory=lambda: [free_port() for _ in range(3)])
-    routes: list[int] = field(default_factory=lambda: [free_port() for _ in range(3)])
-    _processes: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
-
-    @property
-    def url(self) -> str:
-        return ",".join(f"nats://127.0.0.1:{port}" for port in self.ports)
-
-    def start(self) -> Cluster:
-        for number in range(3):
-            self.start_member(number)
-        eventually(self._has_leader, within=30, every=0.2, why="the cluster has a leader")
-        return self
-
-    def start_member(self, number: int) -> None:
-        folder = self.folder / f"broker-{number}"
-        folder.mkdir(parents=True, exist_ok=True)
-        routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in self.routes)
-        (folder / "nats.conf").write_text(
-            f'server_name: "broker-{number}"\nlisten: "127.0.0.1:{self.ports[number]}"\n'
-            f'jetstream {{ store_dir: "{folder}" }}\n'
-            f'cluster {{ name: "fire", listen: "127.0.0.1:{self.routes[number]}", routes: [{routes}] }}\n'
-        )
-        beside = Path(sys.executable).with_name("nats-server")
-        program = str(beside) if beside.exists() else shutil.which("nats-server")
-        assert program, "no nats-server: it is a runtime dependency, install the project first"
-        with (folder / "nats-server.log").open("ab") as log:
-            self._processes[number] = subprocess.Popen(
-                [program, "-c", str(folder / "nats.conf")], stdout=log, stderr=log
-            )
-
-    def _has_leader(self) -> bool:
-        try:
-            with Nats(f"nats://127.0.0.1:{self.ports[0]}", timeout=1) as nats:
-                return bool(jetstream.api(nats, "INFO"))
-        except (NatsError, OSError):
-            return False
-
-    def kill(self, number: int) -> None:
-        process = self._processes.pop(number)
-        process.kill()
-        process.wait(STOP_S)
-
-    def make_streams(self) -> None:
-        """The two streams, with three replicas each, as an administrator makes them beforehand."""
-        with Nats(f"nats://127.0.0.1:{self.ports[0]}") as nats:
-            for name, subject, window in (("IN", "in", 100 * 10**6), ("OUT", "out", 120 * 10**9)):
-                config: dict[str, object] = {
-                    "name": f"REPORTER_{name}", "subjects": [f"reporter.{subject}.>"], "storage": "file",
-                    "num_replicas": 3, "max_age": 30 * 86_400 * 10**9, "duplicate_window": window,
-                }  # fmt: skip
-                eventually(partial(made, nats, config), within=20, every=0.3, why=f"REPORTER_{name} is made")
-
-    def is_whole(self) -> bool:
-        """Whether every copy of both streams and of the durable is up to date."""
-        for port in (self.ports[number] for number in self._processes):
-            try:
-                with Nats(f"nats://127.0.0.1:{port}", timeout=1) as nats:
-                    infos = [jetstream.api(nats, f"STREAM.INFO.REPORTER_{name}") for name in ("IN", "OUT")]
-                    infos.append(jetstream.api(nats, "CONSUMER.INFO.REPORTER_IN.reporter-intake"))
-            except (NatsError, OSError):
-                return False
-            peers = [peer for info in infos for peer in info["cluster"].get("replicas") or ()]
-            return len(peers) == 6 and all(x["current"] and not x.get("offline") for x in peers)
-        return False
-
-    def stop(self) -> None:
-        for number in list(self._processes):
-            self.kill(number)
-
-
-def made(nats: Nats, config: dict[str, object]) -> bool:
-    try:
-        return bool(jetstream.api(nats, f"STREAM.CREATE.{config['name']}", config))
-    except NatsError:
-        return False
-
-
 @contextmanager
 def a_fleet(
-    folder: Path, nats: str, database: str, count: int, roles: tuple[str, ...] = ()
+    folder: Path,
+    nats: str,
+    database: str,
+    count: int,
+    *,
+    roles: tuple[str, ...] = (),
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Fleet]:
     """A fleet that is gone at the end; when the block fails, the last words of its members are in the error."""
-    fleet = Fleet(folder, nats, database)
+    fleet = Fleet(folder, nats, database, dict(settings or {}))
     try:
         yield fleet.launch(count, roles)
     except AssertionError as failure:

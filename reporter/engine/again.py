@@ -12,6 +12,8 @@ from reporter.timesource import sleep
 
 ATTEMPTS_MAX = 6
 PAUSE_S = 0.01
+SPAN_S_MAX = 12.0
+"""No further attempt after this long: one that waited for a lock in vain (10 s) has one more."""
 SAID_AGAIN_S = 30.0
 
 T = TypeVar("T")
@@ -21,18 +23,19 @@ async def again(transaction: Callable[[], Awaitable[T]]) -> T:
     """Runs a transaction, and runs it anew from the beginning where it lost to another or was cut off.
 
     At most `ATTEMPTS_MAX` times, with pauses that double and are spread, so that two replicas that met do not meet
-    again: 0.3 s in all. What lasts longer is an outage: the error goes to the caller's loop, which waits for it to
-    end and has acknowledged nothing.
+    again: 0.3 s of pauses in all. What lasts longer is an outage: the error goes to the caller's loop, which waits
+    for it to end and has acknowledged nothing.
 
     After a cut connection nobody knows whether the commit went through. That is why this is the gate's and no
     wider: each of its transactions, run twice, finds what the first one did (the identity is taken, the clock is
     not due, the notice is settled) and adds nothing.
     """
+    started = monotonic()
     for attempt in range(1, ATTEMPTS_MAX):
         try:
             return await transaction()
         except Exception as error:
-            if not is_worth_another(error):
+            if not is_worth_another(error) or monotonic() - started > SPAN_S_MAX:
                 raise
             metrics.TRANSACTIONS_AGAIN.inc()
         await sleep(PAUSE_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.0))

@@ -19,12 +19,10 @@ from .traffic import SCHEDULE, SPAN
 DESK, ENGINE = 0, 1
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def pair(tmp_path: Path, broker: Broker, request: pytest.FixtureRequest) -> Iterator[Fleet]:
+@pytest.fixture
+def pair(tmp_path: Path, broker: Broker, postgres: str) -> Iterator[Fleet]:
     """A desk and an engine on one database."""
-    shared = f"sqlite:///{tmp_path / 'shared.sqlite3'}" if request.param == "sqlite" else ""
-    database = shared or str(request.getfixturevalue("postgres"))
-    with a_fleet(tmp_path / "fleet", broker.url, database, 2, roles=("desk", "engine")) as fleet:
+    with a_fleet(tmp_path / "fleet", broker.url, postgres, 2, roles=("desk", "engine")) as fleet:
         yield fleet
 
 

@@ -20,7 +20,8 @@ from reporter.engine.signals import Signals
 from reporter.store import models as m
 from reporter.store.database import Database
 from reporter.timesource import sleep
-from tests.contract.gateworld import World
+from tests.contract.gateworld import World, world_on
+from tests.unit.factories import CATALOG, at
 
 INCIDENTS = 40
 
@@ -62,12 +63,17 @@ def in_order(published: list[tuple[str, int]]) -> bool:
     return True
 
 
+@pytest.fixture
+async def shared(postgres: str) -> AsyncIterator[World]:
+    """A world on PostgreSQL: a SQLite file has one service."""
+    async with world_on(postgres, CATALOG, at(0)) as found:
+        yield found
+
+
 async def test_three_replicas_publish_each_line_once_and_in_order(
-    world: World, nats_server: EmbeddedNats
+    shared: World, nats_server: EmbeddedNats
 ) -> None:
-    if world.database.kind == "sqlite":
-        pytest.skip("one service has the file")
-    count = await fill(world)
+    count = await fill(shared)
     heard: list[tuple[str, int]] = []
 
     async def hear(message: Msg) -> None:
@@ -82,8 +88,8 @@ async def test_three_replicas_publish_each_line_once_and_in_order(
         await buses[0].jetstream.purge_stream(STREAM_OUT)
     listening = await buses[0].client.subscribe("reporter.out.>", cb=hear)
     databases = [shared.another_gate().database for _ in buses]
-    relays_ = [relaying(database, bus) for database, bus in zip(databases, buses, strict=True)]
-    async with relays_[0], relays_[1], relays_[2]:
+    turns = [relaying(database, bus) for database, bus in zip(databases, buses, strict=True)]
+    async with turns[0], turns[1], turns[2]:
         await drained(shared)
     await buses[0].client.flush()
     await listening.unsubscribe()

@@ -25,6 +25,8 @@ from .service import Broker, Service, read_lines
 from .traffic import RULES, Traffic
 
 SETTLED_S = 25.0
+READ_S_MAX = 900.0
+"""For reading a whole stream: seconds in the suite, minutes after an hour's soak."""
 
 
 def desk_roster() -> str:
@@ -89,13 +91,13 @@ class Fleet:
         return [line for x in self.members if x.errors.exists() for line in x.errors.read_text().splitlines()]
 
     def settle(self, traffic: Traffic, within: float = SETTLED_S) -> Reckoning:
-        """Waits until nothing is lost any more (or the bound), and gives the last count."""
+        """Counts until nothing is lost any more, or for `within` seconds, and gives the last count."""
         limit = time.monotonic() + within
         with self.connect() as nats:
             desk = self.desk
             try:
                 while True:
-                    found = reckon(nats, desk, traffic.acknowledged)
+                    found = reckon(nats, desk, traffic.acknowledged, READ_S_MAX)
                     if not (found.lost or found.unjust) or time.monotonic() > limit:
                         return found
                     time.sleep(0.3)
@@ -128,7 +130,7 @@ def under_fire(fleet: Fleet, fault: Iterator[None], *, rate: float, before: int,
 def said_catch_up(fleet: Fleet, struck_at: datetime, healed_at: datetime) -> str:
     """In words: how long it was away, and how long it took to have caught up."""
     with fleet.connect() as nats:
-        caught_up = caught_up_s(nats, struck_at, healed_at)
+        caught_up = caught_up_s(nats, struck_at, healed_at, READ_S_MAX)
     return f"away {(healed_at - struck_at).total_seconds():.1f} s, caught up {caught_up:.2f} s later"
 
 

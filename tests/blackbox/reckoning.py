@@ -102,16 +102,21 @@ def all_documents(desk: Desk) -> dict[str, Json]:
         query["cursor"] = page["next"]
 
 
-def reckon(nats: Nats, desk: Desk, acknowledged: Sequence[str] | set[str] = ()) -> Reckoning:
-    """Compares the stream, the ledgers as they were published, and the API, as things stand now."""
+def reckon(
+    nats: Nats, desk: Desk, acknowledged: Sequence[str] | set[str] = (), read_s: float = 60.0
+) -> Reckoning:
+    """Compares the stream, the ledgers as they were published, and the API, as things stand now.
+
+    `read_s` bounds the reading of each stream.
+    """
     result, at = Reckoning(), now() - timedelta(seconds=1)
-    stored = messages(nats, "REPORTER_IN", within=60)
+    stored = messages(nats, "REPORTER_IN", within=read_s)
     held = {message.json["id"] for message in stored}
     result.lost += [
         f"event {id_} was acknowledged and is not in the stream" for id_ in set(acknowledged) - held
     ]
     cases = cases_of(stored)
-    ledgers = published(messages(nats, "REPORTER_OUT", within=60))
+    ledgers = published(messages(nats, "REPORTER_OUT", within=read_s))
     documents = all_documents(desk)
     result.incidents, result.reports = len(cases), sum(len(case.reports) for case in cases.values())
     result.lines = sum(map(len, ledgers.values()))
@@ -183,9 +188,9 @@ def _said(line: Mapping[str, Json]) -> tuple[str, ...]:
             return ()
 
 
-def caught_up_s(nats: Nats, since: datetime, healed_at: datetime) -> float:
+def caught_up_s(nats: Nats, since: datetime, healed_at: datetime, read_s: float = 60.0) -> float:
     """How long after `healed_at` the last of what fell due or arrived since `since` was recorded, in seconds."""
-    ledgers = published(messages(nats, "REPORTER_OUT", within=60))
+    ledgers = published(messages(nats, "REPORTER_OUT", within=read_s))
     recorded = [
         instant(line["recorded_at"])
         for lines in ledgers.values()

@@ -183,7 +183,11 @@ def _said(line: Mapping[str, Json]) -> tuple[str, ...]:
         case "reminded" | "escalated":
             return (line["kind"], body["due_at"], str(body.get("step")), str(body.get("repeat")))
         case "reported":
-            return ("reported", body["id"])
+            return (
+                "reported",
+                body["id"],
+                body["received_at"],
+            )  # again only where an earlier copy came later
         case _:
             return ()
 

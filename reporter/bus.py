@@ -61,10 +61,11 @@ class Standing:
 
 
 class Bus:
-    """One connection to the broker."""
+    """One connection to the broker. `replicas`: the copies of a stream that is made here."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, replicas: int = 1) -> None:
         self.url = url
+        self._replicas = replicas
         self._broker = Broker(
             [part.strip() for part in url.split(",")],
             max_reconnect_attempts=-1,
@@ -143,6 +144,7 @@ class Bus:
                     name=name,
                     subjects=[subjects],
                     storage=StorageType.FILE,
+                    num_replicas=self._replicas,
                     max_age=KEPT_S,
                     duplicate_window=duplicate_window or 120,
                 )

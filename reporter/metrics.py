@@ -74,6 +74,11 @@ COMMIT_SPAN = Histogram(
     buckets=_SPANS_S,
     registry=REGISTRY,
 )
+TRANSACTIONS_AGAIN = Counter(
+    "reporter_gate_transactions_again_total",
+    "Transactions run anew because they lost to another replica or their connection was cut.",
+    registry=REGISTRY,
+)
 
 # --- the way out --------------------------------------------------------------------------------------------
 

@@ -68,6 +68,14 @@ def _port(raw: object) -> int:
     return int(number)
 
 
+def _copies(raw: object) -> int:
+    expected = "1, 3 or 5"
+    number = _number(raw, expected)
+    if number not in (1, 3, 5):
+        raise _Unfit(expected)
+    return int(number)
+
+
 def _seconds(raw: object) -> float:
     expected = "a number of seconds above 0, at most 3600"
     number = _number(raw, expected)
@@ -157,6 +165,10 @@ class Settings:
         default=None, metadata=_about("broker to use; absent: start the embedded one", _brokers, secret=True)
     )
     nats_port: int = field(default=4222, metadata=_about("the embedded broker's port; 0: any free", _port))
+    nats_replicas: int = field(
+        default=1,
+        metadata=_about("copies of a stream that the service creates; 3 on a cluster of brokers", _copies),
+    )
     database: str | None = field(
         default=None,
         metadata=_about(

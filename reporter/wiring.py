@@ -88,7 +88,7 @@ class Service:
         self._stack.push_async_callback(close_channels, channels.values())
         renderer = Renderer(settings.zone, settings.language)
         gate = Gate(database, catalog, self.time, tuple(channels))
-        bus = Bus(url)
+        bus = Bus(url, settings.nats_replicas)
         self._stack.push_async_callback(bus.close)
         fence = Fence(bus, self.time)
         intake = Intake(bus, gate, self.time)
@@ -125,9 +125,7 @@ class Service:
             ]
         for task in [group.create_task(part) for part in parts]:
             self._stack.callback(task.cancel)
-        address = None
-        if "desk" in settings.roles:
-            address = await self._open_desk(database, gate, health, catalog)
+        address = await self._open_http(database, gate, health, catalog)
         try:
             async with asyncio.timeout(BROKER_WAIT_S):
                 await (intake.is_serving if is_engine else connected).wait()
@@ -135,8 +133,12 @@ class Service:
             log.warning("the broker at %s is not reachable yet; the service works without it", url)
         self.ready = {"ready": True, "http": address, "nats": url, "database": database.kind}
 
-    async def _open_desk(self, database: Database, gate: Gate, health: Health, catalog: Catalog) -> str:
+    async def _open_http(
+        self, database: Database, gate: Gate, health: Health, catalog: Catalog
+    ) -> str | None:
+        """Serves the desk, or only health and metrics where it is not among the roles. Returns the address."""
         from reporter.desk.app import create_app
+        from reporter.desk.probe import create_probe
         from reporter.desk.server import Server
         from reporter.desk.services import Services
 
@@ -149,8 +151,15 @@ class Service:
             language=self.settings.language,
             schedules=catalog.schedules.keys(),
         )
-        server = Server(create_app(services))
-        address = await server.start(self.settings.http_host, self.settings.http_port)
+        is_desk = "desk" in self.settings.roles
+        server = Server(create_app(services) if is_desk else create_probe(services))
+        try:
+            address = await server.start(self.settings.http_host, self.settings.http_port)
+        except OSError as error:
+            if is_desk:
+                raise
+            log.warning("health and metrics are not served at %s: %s", self.settings.http, error)
+            return None
         self._stack.push_async_callback(server.stop)
         return address
 

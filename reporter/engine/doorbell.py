@@ -13,6 +13,7 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from reporter import metrics
+from reporter.engine.again import Trouble
 from reporter.engine.fence import MARGIN, Fence
 from reporter.engine.record import Gate
 from reporter.timesource import EPOCH, TimeSource, sleep
@@ -23,7 +24,6 @@ REREAD_S = 0.5
 ALARM = "alarm"
 ASK_AGAIN_S = 0.02
 """Pause before the broker is asked again while a judgement waits for its word."""
-TROUBLE_S_MAX = 5.0
 RING_LATER = timedelta(milliseconds=1)
 """Past the margin, so that the broker's clock has passed it too."""
 
@@ -49,18 +49,16 @@ class Doorbell:
         self._scheduler.add_job(
             self._rung.set, IntervalTrigger(seconds=REREAD_S, timezone="UTC"), id="re-read"
         )
-        trouble_s = 0.1
+        trouble = Trouble(log, "judging")
         try:
             while True:
                 await self._rung.wait()
                 self._rung.clear()
                 try:
                     await self._drain()
-                    trouble_s = 0.1
-                except Exception:
-                    log.exception("judging failed; trying again in %.1f s", trouble_s)
-                    await sleep(trouble_s)
-                    trouble_s = min(trouble_s * 2, TROUBLE_S_MAX)
+                    trouble.over()
+                except Exception as error:
+                    await trouble.failed(error)
                     self._rung.set()
         finally:
             self._gate.signals.calm.set()
@@ -87,6 +85,9 @@ class Doorbell:
             if not is_reminder_due and (judge_at is None or judge_at > through):
                 self._gate.signals.calm.set()
                 await sleep(ASK_AGAIN_S)
+                continue
+            if not await self._gate.tick(through):
+                await sleep(ASK_AGAIN_S)  # another replica is judging them at this moment
                 continue
             while await self._gate.tick(through):
                 await sleep(0)

@@ -21,12 +21,14 @@ from reporter import metrics
 from reporter.channels.contract import Channel, ChannelError, Message
 from reporter.core.roster import DESK
 from reporter.core.terms import NoticeState
+from reporter.engine.again import Trouble
 from reporter.engine.record import NoticeResult
 from reporter.engine.wording import ATTEMPT_MARK, Renders, Words, message, words_of, written_note
 from reporter.store.database import Database
 from reporter.store.editions import Editions
+from reporter.store.failures import is_database_trouble
 from reporter.store.sending import Due, Taken, due, due_elsewhere, is_anything_due, take
-from reporter.timesource import TimeSource, sleep
+from reporter.timesource import TimeSource
 
 log = logging.getLogger(__name__)
 
@@ -89,15 +91,16 @@ class Notifier:
 
     async def run(self) -> None:
         """Runs until cancelled; sendings under way then are sent again by whoever runs next."""
+        trouble = Trouble(log, "reading notices", REREAD_S)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._record())
             while True:
                 self._wake.clear()
                 try:
                     goes_on = await self._pass(group)
-                except Exception:
-                    log.exception("notices could not be read; the next look is in %s s", REREAD_S)
-                    await sleep(REREAD_S)
+                    trouble.over()
+                except Exception as error:
+                    await trouble.failed(error)
                     continue
                 if not goes_on:
                     with suppress(TimeoutError):
@@ -220,19 +223,28 @@ class Notifier:
             self._wake.set()
 
     async def _hand_over(self, results: Sequence[NoticeResult]) -> None:
-        """If a batch fails, its members go one by one; one that fails alone comes back after its lease."""
+        """Records results; while the database is away they wait for it, as long as the lease of their notices.
+
+        If a batch fails otherwise, its members go one by one; one that fails alone comes back after its lease.
+        """
         if not results:
             return
-        try:
-            await self._gate.receipts(results)
-            for result in results:
-                metrics.NOTICES.labels(result.channel, result.state).inc()
-        except Exception:
-            log.exception("%d results of notices could not be recorded", len(results))
-            if len(results) > 1:
-                await sleep(REREAD_S)
-                for result in results:
+        trouble, given_up_at = Trouble(log, "recording notices", REREAD_S), monotonic() + self._lease_s
+        while True:
+            try:
+                await self._gate.receipts(results)
+            except Exception as error:
+                if is_database_trouble(error) and monotonic() < given_up_at:
+                    await trouble.failed(error)
+                    continue
+                log.exception("%d results of notices could not be recorded", len(results))
+                for result in results if len(results) > 1 else ():
                     await self._hand_over([result])
+            else:
+                trouble.over()
+                for result in results:
+                    metrics.NOTICES.labels(result.channel, result.state).inc()
+            return
 
     @property
     def _lease_s(self) -> float:

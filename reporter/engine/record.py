@@ -1,9 +1,10 @@
 """The gate: every change, from whatever door, in one transaction a batch; and the sweep of what time brings.
 
 1. A batch of commands is decided and written in one transaction; whoever sent them is answered after the commit.
-2. If the transaction loses to another replica (a unique key of ledger or inbox is taken), it is decided again from
-   what is there now, at most `ATTEMPTS_MAX` times.
-3. If anything else goes wrong, the members are taken one by one, so that the bad one is found and delays no other.
+2. If the transaction loses to another replica (a key is taken, a deadlock) or its connection is cut, it is decided
+   again from what is there now: `again`, the one place where that is done.
+3. If the database is away, that is no member's fault: the error goes to whoever called, and nothing is acknowledged.
+4. If anything else goes wrong, the members are taken one by one, so that the bad one is found and delays no other.
 """
 
 import logging
@@ -14,7 +15,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
 
-from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter import metrics
@@ -24,18 +24,19 @@ from reporter.core.decide import ENGINE, tick
 from reporter.core.roster import Directory
 from reporter.core.terms import FactKind, NoticeState
 from reporter.core.tracked import Tracked
+from reporter.engine.again import again
 from reporter.engine.apart import Apart
 from reporter.engine.batch import Batch
 from reporter.engine.signals import Signals, Units
 from reporter.store import inbox, incidents, notices
 from reporter.store.database import Database
 from reporter.store.editions import Editions
+from reporter.store.failures import is_database_trouble
 from reporter.store.people import directory_at
 from reporter.timesource import TimeSource
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS_MAX = 5
 TICK_CLOCKS_MAX = 500
 """Clocks judged in one transaction: beyond that nothing is gained and the first wait longer."""
 BROKEN_AGAIN = timedelta(minutes=1)
@@ -77,11 +78,9 @@ class Gate:
         if not commands:
             return []
         try:
-            outcomes = await self._retried(commands)
-        except OperationalError:
-            raise
-        except Exception:
-            if len(commands) == 1:
+            outcomes = await again(partial(self._commit, commands))
+        except Exception as error:
+            if len(commands) == 1 or is_database_trouble(error):
                 raise
             log.warning("a batch of %d commands failed and is taken one by one", len(commands), exc_info=True)
             outcomes = []
@@ -96,21 +95,12 @@ class Gate:
 
     async def _alone(self, command: Command) -> list[Outcome]:
         try:
-            return await self._retried([command])
-        except OperationalError:
-            raise
-        except Exception:
+            return await again(partial(self._commit, [command]))
+        except Exception as error:
+            if is_database_trouble(error):
+                raise
             log.exception("the command %s %s could not be carried out", command.source, command.id)
             return [failed()]
-
-    async def _retried(self, commands: Sequence[Command]) -> list[Outcome]:
-        for attempt in range(ATTEMPTS_MAX):
-            try:
-                return await self._commit(commands)
-            except IntegrityError:
-                if attempt == ATTEMPTS_MAX - 1:
-                    raise
-        raise AssertionError("unreachable")
 
     async def _commit(self, commands: Sequence[Command]) -> list[Outcome]:
         started = monotonic()
@@ -129,8 +119,12 @@ class Gate:
     async def tick(self, judged_through: datetime) -> int:
         """Records what is due: reminders up to now, all else up to `judged_through`. Returns how many clocks.
 
-        One transaction takes at most `TICK_CLOCKS_MAX`; call again until it returns 0.
+        One transaction takes at most `TICK_CLOCKS_MAX`; call again until it returns 0. Clocks that another replica is
+        judging at this moment are left to it: 0 does not say that nothing is due.
         """
+        return await again(partial(self._tick, judged_through))
+
+    async def _tick(self, judged_through: datetime) -> int:
         async with self.database.transaction() as connection:
             now = self.time.now()
             edition_of = partial(self._editions.of, connection)
@@ -153,29 +147,25 @@ class Gate:
 
     async def receipts(self, results: Sequence[NoticeResult]) -> None:
         """Writes what channels said of notices; one `notified` line per incident for those that are final."""
-        for attempt in range(ATTEMPTS_MAX):
-            try:
-                await self._receive(results)
-            except IntegrityError:
-                if attempt == ATTEMPTS_MAX - 1:
-                    raise
-            else:
-                return
+        await again(partial(self._receive, results))
 
     async def _receive(self, results: Sequence[NoticeResult]) -> None:
-        final: dict[str, list[NoticeResult]] = {}
-        for result in results:
-            if result.incident_id is not None and result.retry_at is None:
-                final.setdefault(result.incident_id, []).append(result)
+        told = {result.incident_id for result in results if result.incident_id and result.retry_at is None}
         async with self.database.transaction() as connection:
             now = self.time.now()
             edition_of = partial(self._editions.of, connection)
-            tracked = await incidents.load_heads(connection, edition_of, final) if final else {}
-            for id_, told in final.items():
-                body = {"notices": [_told(result) for result in told]}
+            tracked = await incidents.load_heads(connection, edition_of, told) if told else {}
+            news = await notices.news(connection, {result.notice_id: result.attempts for result in results})
+            results = [result for result in results if result.notice_id in news]
+            final: dict[str, list[NoticeResult]] = {}
+            for result in results:
+                if result.incident_id is not None and result.retry_at is None:
+                    final.setdefault(result.incident_id, []).append(result)
+            for id_, said in final.items():
+                body = {"notices": [_told(result) for result in said]}
                 tracked[id_].write(FactKind.NOTIFIED, now, now, body, ENGINE)
-            if tracked:
-                await incidents.save_heads(connection, list(tracked.values()), now)
+            if final:
+                await incidents.save_heads(connection, [tracked[id_] for id_ in final], now)
             await notices.save_outcomes(
                 connection,
                 [
@@ -189,28 +179,33 @@ class Gate:
                     for result in results
                 ],
             )
-        if tracked:
+        if final:
             self.signals.outbox.set()
 
     async def reject(self, rejected: Sequence[tuple[Message, Sequence[Problem]]]) -> None:
         """Keeps messages that could not be understood, announces them, and notices the root's duty officer."""
-        async with self.database.transaction() as connection:
-            await self._apart.reject(connection, await self._directory(connection), rejected, self.time.now())
+        await again(partial(self._reject, rejected))
         self.signals.outbox.set()
         self.signals.notices.set()
+
+    async def _reject(self, rejected: Sequence[tuple[Message, Sequence[Problem]]]) -> None:
+        async with self.database.transaction() as connection:
+            await self._apart.reject(connection, await self._directory(connection), rejected, self.time.now())
 
     async def sweep(self) -> None:
         """Notices what has been held for a minute, and rejections counted since the last notice of their subject."""
         async with self.database.snapshot() as connection:
             is_due = await self._apart.is_due(connection, self.time.now())
-            waiting = await inbox.load_applicable(connection, 1)
-        if waiting:
-            await self._apply_waiting()
-        if not is_due:
-            return
+            is_applicable = await inbox.is_any_applicable(connection)
+        if is_applicable:
+            await again(self._apply_waiting)
+        if is_due:
+            await again(self._sweep)
+            self.signals.notices.set()
+
+    async def _sweep(self) -> None:
         async with self.database.transaction() as connection:
             await self._apart.sweep(connection, await self._directory(connection), self.time.now())
-        self.signals.notices.set()
 
     async def _apply_waiting(self) -> None:
         """Applies commands that were held while, elsewhere, their incident was being opened."""

@@ -1,7 +1,8 @@
 """The relay: ledger lines from the outbox to the broker, at least once, in version order per incident.
 
 A row goes when the broker has acknowledged it. The lines of one incident are sent one after the other, those of
-different incidents side by side; one that cannot be published holds up only its own incident's.
+different incidents side by side; one that cannot be published holds up only its own incident's. Replicas take turns,
+a page each.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import json
 import logging
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from time import monotonic
 
 from nats.js.api import PubAck
@@ -17,6 +19,7 @@ from nats.js.errors import NoStreamResponseError
 from reporter import metrics
 from reporter.bus import Bus
 from reporter.core.ledger import with_hash
+from reporter.engine.again import Trouble
 from reporter.engine.signals import Signals
 from reporter.store import outbox
 from reporter.store.database import Database
@@ -30,11 +33,20 @@ REREAD_S = 1.0
 GIVE_WAY_S_MAX = 1.0
 BACKLOG_S_MAX = 5.0
 LOOK_S = 0.05
-TROUBLE_S_MAX = 5.0
+STUCK_S = 5.0
+"""How long an incident is left alone whose next line could not be published."""
 PUBLISH_TIMEOUT_S = 5.0
 SOURCE = "/reporter"
 TYPE_PREFIX = "reporter.fact."
 _AT = re.compile(r'\{"actor":"(?:[^"\\]|\\.)*","at":"([^"]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What was done: the last row's sequence (None: there was none), and whether some of it is still there."""
+
+    last: int | None
+    is_left_over: bool = False
 
 
 class Relay:
@@ -51,7 +63,7 @@ class Relay:
 
     async def run(self) -> None:
         """Runs until cancelled."""
-        trouble_s = 0.2
+        trouble = Trouble(log, "publishing")
         while True:
             try:
                 async with asyncio.timeout(REREAD_S):
@@ -63,35 +75,40 @@ class Relay:
                 continue
             try:
                 await self._drain()
-                trouble_s = 0.2
+                trouble.over()
             except Exception as error:
-                log.warning(
-                    "publishing failed (%s: %s); trying again in %.1f s",
-                    type(error).__name__,
-                    error,
-                    trouble_s,
-                )
-                await sleep(trouble_s)
-                trouble_s = min(trouble_s * 2, TROUBLE_S_MAX)
+                await trouble.failed(error)
                 self._signals.outbox.set()
 
     async def _drain(self) -> None:
+        """Publishes page by page until nothing is left but what is stuck."""
         after = 0
-        while True:
+        behind: set[str] = set()
+        while self._bus.is_connected:
             await self._give_way()
-            async with self._database.snapshot() as connection:
-                rows = await outbox.load_unsent(connection, BATCH_MAX, after)
-            if not rows:
-                async with self._database.snapshot() as connection:
-                    metrics.OUTBOX_ROWS.set(await outbox.count_unsent(connection))
+            async with outbox.turn(self._database) as is_mine:
+                page = await self._publish_page(after, behind) if is_mine else None
+            if page is None:
+                await sleep(LOOK_S)  # another replica publishes; there may be more when it is done
+            elif page.last is None:
                 return
-            sent = await self._send(rows)
-            if sent:
-                async with self._database.transaction() as connection:
-                    await outbox.remove_sent(connection, sent)
-                metrics.PUBLISHED.inc(len(sent))
-            if len(sent) < len(rows):
-                after = rows[-1].seq
+            elif page.is_left_over:
+                after = page.last
+
+    async def _publish_page(self, after: int, behind: set[str]) -> "_Page":
+        """Publishes up to `BATCH_MAX` rows past `after`, except those left `behind`, to whom it adds who gets stuck."""
+        async with self._database.snapshot() as connection:
+            rows = await outbox.load_unsent(connection, BATCH_MAX, after)
+        if not rows:
+            async with self._database.snapshot() as connection:
+                metrics.OUTBOX_ROWS.set(await outbox.count_unsent(connection))
+            return _Page(None)
+        sent = await self._send(rows, behind)
+        if sent:
+            async with self._database.transaction() as connection:
+                await outbox.remove_sent(connection, sent)
+            metrics.PUBLISHED.inc(len(sent))
+        return _Page(rows[-1].seq, len(sent) < len(rows))
 
     async def _give_way(self) -> None:
         """Lets deadlines go first, and a backlog of messages, each for a while: the disk and the broker are shared."""
@@ -104,14 +121,20 @@ class Relay:
         except TimeoutError:
             pass
 
-    async def _send(self, rows: Sequence[AnyRow]) -> list[int]:
-        """Publishes the rows, an incident's one after the other; returns the sequences that were acknowledged."""
+    async def _send(self, rows: Sequence[AnyRow], behind: set[str]) -> list[int]:
+        """Publishes the rows, an incident's one after the other; returns the sequences that were acknowledged.
+
+        An incident of which a line was left `behind` in an earlier page has to wait for the next round: its wait may
+        be over by now, but this page holds its later lines.
+        """
         chains: dict[str, list[AnyRow]] = {}
         now = monotonic()
         self._stuck = {incident: until for incident, until in self._stuck.items() if until > now}
         for row in rows:
             chain = row.incident_id or row.message_id
-            if chain not in self._stuck:
+            if chain in self._stuck:
+                behind.add(chain)
+            if chain not in behind:
                 chains.setdefault(chain, []).append(row)
         sent: list[int] = []
         is_stream_gone = False
@@ -128,7 +151,8 @@ class Relay:
                 if error is not None:
                     is_stream_gone = is_stream_gone or isinstance(error, NoStreamResponseError)
                     log.warning("%s could not be published: %r", row.message_id, error)
-                    self._stuck[chain] = monotonic() + TROUBLE_S_MAX
+                    self._stuck[chain] = monotonic() + STUCK_S
+                    behind.add(chain)
                     del chains[chain]
                     continue
                 sent.append(row.seq)

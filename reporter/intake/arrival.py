@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.exc import OperationalError
-
 from reporter import metrics
 from reporter.bus import Bus
 from reporter.core.command import Command, Message, Outcome, OutcomeKind, Problem
@@ -16,6 +14,7 @@ from reporter.core.terms import Anomaly, CommandKind
 from reporter.engine.record import Gate, failed
 from reporter.intake.envelope import read, reply_subject
 from reporter.intake.unreadable import Unreadable
+from reporter.store.failures import is_database_trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +95,8 @@ async def submit(gate: Gate, commands: Sequence[Command]) -> list[Outcome]:
     """As `Gate.submit`; a single command that fails for a reason of ours is answered as rejected, and so kept."""
     try:
         return await gate.submit(commands)
-    except OperationalError:
-        raise
-    except Exception:
-        if len(commands) != 1:
+    except Exception as error:
+        if len(commands) != 1 or is_database_trouble(error):
             raise
         return [failed()]
 

@@ -20,6 +20,7 @@ from nats.aio.msg import Msg
 from reporter import metrics
 from reporter.bus import ACK_WAIT_S, DURABLE, STREAM_IN, BrokerError, Bus
 from reporter.busclient import Headers
+from reporter.engine.again import Trouble
 from reporter.engine.record import Gate
 from reporter.intake.arrival import Arrival, Read, commands_of, settle
 from reporter.timesource import TimeSource, from_nanos, sleep
@@ -35,7 +36,6 @@ SILENCE_S_MAX = 10.0
 """A loop that has completed no fetch for this long (an expiry counts as one) is started anew."""
 RENEW_S = ACK_WAIT_S / 3
 RECONNECT_S = 0.05
-RETRY_S_MAX = 2.0
 RETRIES_S_MAX = 30.0
 
 
@@ -174,19 +174,18 @@ class Intake:
             self._gate.signals.backlog = bool(pulled.waiting)
 
     async def _settled(self, batch: Sequence[Read]) -> None:
-        pause_s, given_up_at = 0.1, monotonic() + RETRIES_S_MAX
+        trouble, given_up_at = Trouble(log, "committing what arrived"), monotonic() + RETRIES_S_MAX
         while True:
             try:
                 await settle(self._bus, self._gate, batch)
             except BrokerError:
                 raise
-            except Exception:
+            except Exception as error:
                 if monotonic() > given_up_at:
                     raise
-                log.exception("a batch of %d messages was not committed; trying again", len(batch))
-                await sleep(pause_s)
-                pause_s = min(2 * pause_s, RETRY_S_MAX)
+                await trouble.failed(error)
             else:
+                trouble.over()
                 break
         now = self._time.now()
         for item in batch:

@@ -20,6 +20,18 @@ WAL_TRIES_MAX = 20
 WAL_PAGES_MAX = 100_000
 """From then on a commit checkpoints by itself: a bound for when `checkpoint` cannot keep up."""
 SQLITE_FILE = "reporter.sqlite3"
+POSTGRES_ARGUMENTS = {
+    "connect_timeout": 5,
+    # A server that has vanished without a word is noticed in about ten seconds, not in a quarter of an hour.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    # And one of us that has vanished (stopped, its machine lost) loses what it had locked, so that the others go on.
+    "options": "-c timezone=UTC -c lock_timeout=10s -c idle_in_transaction_session_timeout=10s"
+    " -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3",
+}
+"""How to connect to PostgreSQL (`libpq` parameters)."""
 
 
 class Database:
@@ -41,7 +53,7 @@ class Database:
                 pool_size=12,
                 max_overflow=0,
                 pool_pre_ping=True,
-                connect_args={"connect_timeout": 5, "options": "-c timezone=UTC -c lock_timeout=10s"},
+                connect_args=POSTGRES_ARGUMENTS,
             )
         self.url = parsed
 

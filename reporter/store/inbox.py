@@ -15,6 +15,7 @@ from reporter.core.terms import CommandKind
 from reporter.store import models as m
 from reporter.store.bulk import insert_rows
 from reporter.store.types import document
+from reporter.timesource import micros
 
 INBOX = m.table(m.Inbox)
 ASIDE = m.table(m.SetAside)
@@ -23,12 +24,16 @@ INCIDENT_ID = m.table(m.Incident).c.id
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What an identity already stands for. `is_held`: it waits for its incident."""
+    """What an identity already stands for, and when it arrived (None: in this batch, or held).
+
+    `is_held`: it waits for its incident.
+    """
 
     digest: str
     incident: str
     anomalies: tuple[str, ...]
     is_held: bool = False
+    received_at: datetime | None = None
 
 
 async def load_seen(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[bytes, Seen]:
@@ -36,7 +41,8 @@ async def load_seen(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[
     seen: dict[bytes, Seen] = {}
     rows = await connection.execute(select(INBOX).where(INBOX.c.key.in_(keys)))
     for row in rows:
-        seen[row.key] = Seen(row.digest, row.incident_id, tuple(row.anomalies or ()))
+        anomalies = tuple(row.anomalies or ())
+        seen[row.key] = Seen(row.digest, row.incident_id, anomalies, received_at=row.received_at)
     held = select(ASIDE.c.key, ASIDE.c.digest, ASIDE.c.target).where(
         ASIDE.c.key.in_(keys), ASIDE.c.state == "held"
     )
@@ -48,10 +54,23 @@ async def load_seen(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[
 async def save_seen(connection: AsyncConnection, taken: Iterable[tuple[Command, str, Sequence[str]]]) -> None:
     """Notes for ever that these commands took effect on these incidents, with these anomalies."""
     rows = [
-        (command.key, command.digest, incident, document(list(anomalies) or None))
+        (
+            command.key,
+            command.digest,
+            incident,
+            micros(command.received_at),
+            document(list(anomalies) or None),
+        )
         for command, incident, anomalies in taken
     ]
-    await insert_rows(connection, INBOX, ("key", "digest", "incident_id", "anomalies"), rows)
+    await insert_rows(connection, INBOX, ("key", "digest", "incident_id", "received_at", "anomalies"), rows)
+
+
+async def advance_seen(connection: AsyncConnection, earlier: Iterable[Command]) -> None:
+    """Notes that these commands, known from later copies, arrived when these copies did."""
+    for command in earlier:
+        mine = update(INBOX).where(INBOX.c.key == command.key)
+        await connection.execute(mine.values(received_at=command.received_at))
 
 
 async def hold(
@@ -83,10 +102,22 @@ async def load_held(connection: AsyncConnection, targets: Sequence[str]) -> list
     return sorted(((row.id, _command(row)) for row in rows), key=lambda item: item[1].order)
 
 
+_APPLICABLE = select(ASIDE).where(ASIDE.c.state == "held", exists().where(ASIDE.c.target == INCIDENT_ID))
+
+
+async def is_any_applicable(connection: AsyncConnection) -> bool:
+    """Whether `load_applicable` would find any; read-only, so that looking costs no lock."""
+    return (await connection.execute(_APPLICABLE.limit(1))).first() is not None
+
+
 async def load_applicable(connection: AsyncConnection, limit: int) -> list[tuple[int, Command]]:
-    """Held commands whose incident is there all the same: it opened, elsewhere, while they were being held."""
-    opened = select(ASIDE).where(ASIDE.c.state == "held", exists().where(ASIDE.c.target == INCIDENT_ID))
-    rows = (await connection.execute(opened.limit(limit))).all()
+    """Held commands whose incident is there all the same: it opened, elsewhere, while they were being held.
+
+    Those that another replica is applying at this moment are left to it.
+    """
+    rows = (
+        await connection.execute(_APPLICABLE.limit(limit).with_for_update(of=ASIDE, skip_locked=True))
+    ).all()
     return sorted(((row.id, _command(row)) for row in rows), key=lambda item: item[1].order)
 
 

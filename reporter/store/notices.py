@@ -1,6 +1,6 @@
 """Notices to people: acknowledged, told of, and those that belong to no incident."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any  # rows have no narrower type
 
@@ -66,7 +66,9 @@ async def count_rejection(connection: AsyncConnection, subject: str, now: dateti
 async def overdue_rejections(connection: AsyncConnection, now: datetime) -> list[tuple[str, int]]:
     """The subjects whose counted rejections may be noticed now, with their counts, which start again."""
     due = THROTTLE.c.waiting > 0, THROTTLE.c.noticed_at <= now - REJECTED_EVERY
-    rows = (await connection.execute(select(THROTTLE).where(*due).limit(100))).all()
+    rows = (
+        await connection.execute(select(THROTTLE).where(*due).limit(100).with_for_update(skip_locked=True))
+    ).all()
     for row in rows:
         await connection.execute(
             update(THROTTLE).where(THROTTLE.c.subject == row.subject).values(noticed_at=now, waiting=0)
@@ -79,12 +81,32 @@ async def overdue_held(connection: AsyncConnection, now: datetime) -> list[AnyRo
     due = ASIDE.c.state == "held", ASIDE.c.noticed_at.is_(None), ASIDE.c.recorded_at <= now - HELD_AFTER
     columns = ASIDE.c.id, ASIDE.c.subject, ASIDE.c.target
     rows = list(
-        (await connection.execute(select(*columns).where(*due).order_by(ASIDE.c.id).limit(100))).all()
+        (
+            await connection.execute(
+                select(*columns).where(*due).order_by(ASIDE.c.id).limit(100).with_for_update(skip_locked=True)
+            )
+        ).all()
     )
     if rows:
         ids = [row.id for row in rows]
         await connection.execute(update(ASIDE).where(ASIDE.c.id.in_(ids)).values(noticed_at=now))
     return rows
+
+
+async def news(connection: AsyncConnection, attempts: Mapping[str, int]) -> set[str]:
+    """Those of these notices (id: the attempt that is told of) of which nothing newer is known, locked.
+
+    A result is none when it has been written already (the connection was cut at that commit), and when the lease
+    ran out and another replica has taken the notice since: then that one's result counts.
+    """
+    columns = NOTICE.c.id, NOTICE.c.state, NOTICE.c.attempts, NOTICE.c.next_try_at
+    mine = select(*columns).where(NOTICE.c.id.in_(attempts)).order_by(NOTICE.c.id).with_for_update()
+    return {
+        row.id
+        for row in await connection.execute(mine)
+        if row.state == NoticeState.ACKNOWLEDGED.value
+        or (row.next_try_at is not None and row.attempts <= attempts[row.id])
+    }
 
 
 _SAVE_OUTCOME = (

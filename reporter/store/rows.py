@@ -241,7 +241,12 @@ def incident_columns(view: View) -> dict[str, Any]:
 
 
 def take_entry(entries: list[Entry], kind: FactKind, body: Mapping[str, Any]) -> None:
-    """Adds the command told of by a ledger line; a line that says which reports `left` takes them away again."""
+    """Adds the command told of by a ledger line; a line that says which reports `left` takes them away again.
+
+    A report told of once more has arrived earlier than was known: the new line stands for it.
+    """
+    if report := body.get("report"):
+        entries[:] = [entry for entry in entries if entry.report != report]
     if left := body.get("left"):
         entries[:] = [entry for entry in entries if entry.report not in left]
     entries.append(

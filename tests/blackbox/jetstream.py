@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from .moments import Json, now
+from .moments import EPOCH, Json, now
 from .natsclient import Message, Nats, NatsError
+
+PAGE = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +64,31 @@ def cut(stamp: str) -> datetime:
     return datetime.fromisoformat(whole + "+00:00") + timedelta(microseconds=micro)
 
 
+def stored_at(message: Message) -> datetime:
+    """When the broker stored a message that a consumer handed over: in its reply subject, cut to microseconds."""
+    return EPOCH + timedelta(microseconds=int(message.reply.split(".")[-2]) // 1000)
+
+
 def messages(nats: Nats, stream: str, subject: str = ">", within: float = 20.0) -> list[Message]:
-    """Every message now in the stream on `subject`, in stream order, through an ephemeral consumer."""
-    inbox = nats.inbox()
-    arriving = nats.subscribe(inbox)
-    config: dict[str, object] = {"deliver_subject": inbox, "deliver_policy": "all", "ack_policy": "none"}
+    """Every message now in the stream on `subject`, in stream order, through an ephemeral consumer.
+
+    Pulled page by page: pushed all at once, a million would end the connection as a slow consumer's.
+    """
+    config: dict[str, object] = {"deliver_policy": "all", "ack_policy": "none"}
     if subject != ">":
         config["filter_subject"] = subject
     made: Json = api(nats, f"CONSUMER.CREATE.{stream}", {"stream_name": stream, "config": config})
-    # what the broker counted when the consumer was made: pending, plus what it has already handed over
-    expected = int(made["num_pending"]) + int(made["delivered"]["consumer_seq"])
+    arriving = nats.subscribe(inbox := nats.inbox())
     until = now() + timedelta(seconds=within)
     got: list[Message] = []
-    while len(got) < expected:
-        got.append(arriving.next(max((until - now()).total_seconds(), 0.01)))
+    while left := int(made["num_pending"]) - len(got):
+        page = len(got) + min(left, PAGE)
+        ask = {"batch": min(left, PAGE), "expires": int(within * 1e9)}
+        nats.publish(
+            f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{made['name']}", json.dumps(ask).encode(), reply=inbox
+        )
+        while len(got) < page:
+            got.append(arriving.next(max((until - now()).total_seconds(), 0.01)))
     arriving.close()
     api(nats, f"CONSUMER.DELETE.{stream}.{made['name']}")
     return got

@@ -184,6 +184,11 @@ class Nats:
         return answer
 
     @property
+    def ended(self) -> bool:
+        """Whether the broker has closed the connection, or we have."""
+        return not self._reader.is_alive()
+
+    @property
     def closed(self) -> bool:
         return self._socket.fileno() == -1
 

@@ -130,6 +130,19 @@ class Service:
         """SIGTERM, and waits for an orderly end."""
         self._end(signal.SIGTERM)
 
+    @property
+    def memory_mb(self) -> float:
+        """Resident memory of the service alone, in MB; 0 when it does not run."""
+        if self._process is None or not self.running:
+            return 0.0
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return round(int(status.partition("VmRSS:")[2].split()[0]) / 1024, 1)
+
+    def send(self, which: signal.Signals) -> None:
+        """Any other signal to the service alone: SIGSTOP, SIGCONT."""
+        assert self._process is not None, "not running"
+        self._process.send_signal(which)
+
     def _end(self, how: signal.Signals) -> None:
         assert self._process is not None, "not running"
         self._process.send_signal(how)

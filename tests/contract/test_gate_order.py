@@ -278,3 +278,45 @@ async def test_a_row_that_says_other_than_the_ledger_is_named_with_its_column(wo
             if row["step"] == "PT0S"
         ]
         await connection.execute(insert(m.Notice), rows)
+
+
+# --- copies of one report -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_one_batch", [True, False])
+async def test_a_report_counts_from_its_earliest_copy_whichever_is_processed_first(
+    world: World, is_one_batch: bool
+) -> None:
+    incident = await world.open()
+    data: dict[str, Any] = {"incident": incident, "covers": ["initial"]}
+    early, late = (world.command("filed", minutes, "r1", **data) for minutes in (19, 21))
+    if is_one_batch:
+        found = await world.submit(late, early, now=22)
+    else:
+        found = await world.submit(late)
+        await world.tick_until(22)
+        found += await world.submit(early, now=23)
+        assert (await world.breaches(incident))[-1] == ("breach_lifted", instant(20))
+        assert await world.submit(early, late, now=24)
+
+    assert sorted(each.kind.value for each in found) == ["accepted", "duplicate"]
+    assert (await world.verdicts(incident))[0] == "on_time"
+    assert (await world.clocks(incident))["initial"]["met_at"] == at(19)
+    async with world.database.snapshot() as connection:
+        record = await queries.incident(connection, incident)
+    assert record is not None
+    assert [report.received_at for report in record.reports] == [instant(19)]
+    assert len(await world.ledger(incident, FactKind.REPORTED)) == (1 if is_one_batch else 2)
+
+
+async def test_an_earlier_copy_counts_for_the_survivor_too(world: World) -> None:
+    one, other = await world.open("e1"), await world.open("e2")
+    data: dict[str, Any] = {"incident": one, "covers": ["initial"]}
+    early, late = (world.command("filed", minutes, "r1", **data) for minutes in (19, 21))
+    await world.submit(late)
+    await world.tell("withdrawn", one, 22, duplicate_of=other)
+
+    await world.submit(early, now=23)
+
+    assert (await world.clocks(other))["initial"]["met_at"] == at(19)
+    assert (await world.verdicts(other))[0] == "on_time"

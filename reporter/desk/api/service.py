@@ -9,15 +9,27 @@ from reporter import metrics
 from reporter.core.instants import rfc3339
 from reporter.desk.asyncapi import document
 from reporter.desk.schemas import ref
-from reporter.desk.services import Desk
+from reporter.desk.services import Desk, Services
 
 log = logging.getLogger(__name__)
 
 
 def router(desk: Desk) -> APIRouter:
     """The public routes."""
-    routes = APIRouter(tags=["service"])
+    routes = probes(desk.services)
     asyncapi = document()
+
+    @routes.get("/asyncapi.json", responses={200: {"description": "AsyncAPI 3.0."}})
+    async def show_asyncapi() -> Response:
+        """What goes in and out over NATS."""
+        return JSONResponse(asyncapi)
+
+    return routes
+
+
+def probes(services: Services) -> APIRouter:
+    """The routes of every process, whatever its roles: health and metrics."""
+    routes = APIRouter(tags=["service"])
 
     @routes.get("/healthz", responses={200: _json("The process answers.", "Health")})
     async def healthz() -> Response:
@@ -33,9 +45,9 @@ def router(desk: Desk) -> APIRouter:
     )
     async def readyz() -> Response:
         """Whether it can do its work; `now` is the service's time (a demo's runs apart from ours)."""
-        now = rfc3339(desk.services.time.now())
+        now = rfc3339(services.time.now())
         try:
-            checks = dict(await desk.services.health())
+            checks = dict(await services.health())
         except Exception:
             log.exception("the checks of /readyz failed")
             checks = {"checks": {"ok": False}}
@@ -56,11 +68,6 @@ def router(desk: Desk) -> APIRouter:
     async def show_metrics() -> Response:
         """Every metric, as OpenMetrics."""
         return Response(metrics.exposition(), headers={"Content-Type": metrics.CONTENT_TYPE})
-
-    @routes.get("/asyncapi.json", responses={200: {"description": "AsyncAPI 3.0."}})
-    async def show_asyncapi() -> Response:
-        """What goes in and out over NATS."""
-        return JSONResponse(asyncapi)
 
     return routes
 

@@ -137,6 +137,7 @@ class Inbox(Base):
     key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     digest: Mapped[str] = mapped_column(String(64))
     incident_id: Mapped[str] = mapped_column(String(36))
+    received_at: Mapped[datetime]
     anomalies: Mapped[list[Any] | None]
     __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy reads it once
 

@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("key", sa.LargeBinary(length=32), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("incident_id", sa.String(length=36), nullable=False),
+        sa.Column("received_at", sa.BigInteger(), nullable=False),
         sa.Column("anomalies", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("key", name="pk_inbox"),
         sqlite_with_rowid=False,

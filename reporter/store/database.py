@@ -11,9 +11,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any  # DBAPI connections have no common type
 
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from reporter.store.writes import Writes
 
 BUSY_TIMEOUT_MS = 20_000
 WAL_TRIES_MAX = 20
@@ -44,6 +46,7 @@ class Database:
                 connect_args={"connect_timeout": 5, "options": "-c timezone=UTC -c lock_timeout=10s"},
             )
         self.url = parsed
+        self.writes = Writes()
 
     @property
     def path(self) -> Path | None:
@@ -52,9 +55,19 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A write transaction: committed at the end of the block, rolled back by any exception."""
-        async with self._writer.begin() as connection:
-            yield connection
+        """A write transaction: committed at the end of the block, rolled back by any exception.
+
+        Errors: OperationalError also where no connection was to be had in time.
+        """
+        with self.writes.one() as write:
+            async with self._writer.begin() as connection:
+                write.begin()
+                yield connection
+
+    async def probe(self) -> None:
+        """Writes something that changes nothing, to learn whether writing is possible again. Errors: the database's."""
+        async with self.transaction() as connection:
+            await connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:

@@ -34,7 +34,7 @@ from reporter.render import Renderer
 from reporter.resources import schedules_dir
 from reporter.settings import Settings
 from reporter.store import schema
-from reporter.store.database import Database, open_database
+from reporter.store.database import SERVICE_PATIENCE_MS, Database, open_database
 from reporter.timesource import SystemTime, TimeSource
 
 log = logging.getLogger(__name__)
@@ -86,6 +86,7 @@ class Service:
         database = open_database(settings.database, settings.data_dir)
         self._stack.push_async_callback(database.close)
         await schema.check(database)
+        database.patience_ms = SERVICE_PATIENCE_MS
         channels = load_channels(settings)
         self._stack.push_async_callback(close_channels, channels.values())
         renderer = Renderer(settings.zone, settings.language)

@@ -71,6 +71,11 @@ class Writes:
         return max(failing_s, self._kept_waiting_s)
 
     @property
+    def is_failing(self) -> bool:
+        """Whether the last write that was tried to its end failed."""
+        return self._failing_s is not None
+
+    @property
     def needs_probe(self) -> bool:
         """Whether the last write failed and nobody is trying again: only a write can tell that all is well."""
         return self._failing_s is not None and not self._waiting and not self._writing

@@ -78,7 +78,8 @@ def test_a_killed_embedded_broker_is_started_again_with_its_store(own_district: 
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: pid not in town.service.brokers() and town.service.brokers(), within=15)
     town.nats.close()
-    town.nats = eventually(lambda: connected(town), within=10, why="it listens where it did")
+    eventually(lambda: listens(town), within=10, why="it listens where it did")
+    town.nats = town.service.connect()
 
     assert jetstream.stored(town.nats, "REPORTER_IN", sequence).subject == before.subject
     assert town.publisher("east").open(occurred=text(ago(minutes=1)))
@@ -86,11 +87,12 @@ def test_a_killed_embedded_broker_is_started_again_with_its_store(own_district: 
     eventually(lambda: is_well(town), within=15)
 
 
-def connected(town: District) -> Nats | None:
+def listens(town: District) -> bool:
     try:
-        return town.service.connect()
+        with town.service.connect():
+            return True
     except (OSError, NatsError):
-        return None
+        return False
 
 
 def test_the_broker_of_a_killed_service_is_replaced_and_never_doubled(own_district: Founder) -> None:
@@ -179,7 +181,7 @@ def test_the_heartbeat_says_how_judging_stands_and_the_dead_mans_switch_is_calle
     heard = town.nats.subscribe("reporter.heartbeat")
     beat = heard.next(within=15).json
     assert beat["oldest_undecided_s"] < 1 and abs(beat["skew_ms"]) < 1000
-    assert beat["replica"] and instant(beat["at"])
+    assert beat["replica"] and instant(beat["at"]) <= now()
     eventually(lambda: len(calls()) >= 3, within=15)
     broker.stop(signal.SIGKILL)
     eventually(lambda: not is_well(town), within=5)

@@ -59,6 +59,7 @@ class Fence:
         self._time = time
         self._elapsed = elapsed or self._seconds_of_time
         self._proven = EPOCH
+        self._heard_at = EPOCH
         self._floor = -1
         self._advanced_s = 0.0
         self._asked_s = -SHOWN_S
@@ -115,7 +116,7 @@ class Fence:
             log.debug("the broker gave no word: %s", error)
             return self._without_word(asked_s)
         self._unreachable_s = None
-        self._rewind(standing.at)
+        self._hear(standing.at)
         if standing.is_all_read:
             self._checkpoints.clear()
             self._proven = standing.at - MARGIN
@@ -123,11 +124,13 @@ class Fence:
             self._note(standing, last, self._elapsed())
         return min(self._real_now(), self._proven)
 
-    def _rewind(self, at: datetime) -> None:
-        """Forgets what lies ahead of the broker's time: its clock was set back, and may stamp those instants again."""
-        self._proven = min(self._proven, at - MARGIN)
-        while self._checkpoints and self._checkpoints[-1].at > at:
-            self._checkpoints.pop()
+    def _hear(self, at: datetime) -> None:
+        """Forgets all that was proven when the broker's clock was set back: it stamps the same instants again."""
+        if at < self._heard_at:
+            self._proven = EPOCH
+            while self._checkpoints and self._checkpoints[-1].at > at:
+                self._checkpoints.pop()
+        self._heard_at = at
 
     def _note(self, standing: Standing, last: int, now_s: float) -> None:
         if not self._checkpoints or standing.floor != self._floor:

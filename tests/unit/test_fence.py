@@ -251,3 +251,62 @@ async def test_the_products_time_is_answered_where_it_differs_from_the_machines(
     fence = Fence(broker, Shifted(NOW - timedelta(days=1)))
 
     assert await fence.judged_through() == NOW - MARGIN - timedelta(days=1)
+
+
+@dataclass
+class Seconds:
+    """Seconds that only go forward, whatever the wall clock does."""
+
+    s: float = 0.0
+
+    def __call__(self) -> float:
+        return self.s
+
+
+async def test_a_clock_that_is_set_forward_cuts_no_wait_short(broker: Broker, time: ManualTime) -> None:
+    elapsed = Seconds()
+    fence = Fence(broker, time, elapsed)
+    due = NOW
+    await fence.judged_through()
+    broker.last = 100
+    time.advance(2 * MARGIN)
+    assert await fence.judged_through() < due
+
+    time.advance(timedelta(minutes=10))
+    broker.ahead = -timedelta(minutes=10)  # only ours was set
+    elapsed.s += 1
+    broker.reads(50)
+    assert await fence.judged_through() < due
+    elapsed.s += 0.1
+    broker.reads(100)
+    assert await fence.judged_through() >= due
+
+
+async def test_a_clock_that_is_set_back_draws_no_wait_out(broker: Broker, time: ManualTime) -> None:
+    elapsed = Seconds()
+    fence = Fence(broker, time, elapsed)
+    await fence.judged_through()
+    broker.is_connected = False
+    await fence.judged_through()
+    time.advance(-timedelta(minutes=10))
+    due = time.at - SECOND
+
+    elapsed.s += 1
+    assert await fence.judged_through() >= due
+
+
+async def test_a_broker_whose_clock_was_set_back_has_its_word_on_those_minutes_anew(
+    fence: Fence, broker: Broker, time: ManualTime
+) -> None:
+    broker.ahead = timedelta(minutes=10)
+    await fence.judged_through()
+    broker.ahead = timedelta(0)
+    time.advance(SECOND)
+    due = time.at
+
+    broker.last = 10
+    time.advance(2 * MARGIN)
+    assert await fence.judged_through() < due, "what a wrong clock said let a backlog be passed over"
+    broker.reads(10)
+    time.advance(2 * MARGIN)
+    assert await fence.judged_through() >= due

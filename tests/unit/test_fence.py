@@ -282,19 +282,6 @@ async def test_a_clock_that_is_set_forward_cuts_no_wait_short(broker: Broker, ti
     assert await fence.judged_through() >= due
 
 
-async def test_a_clock_that_is_set_back_draws_no_wait_out(broker: Broker, time: ManualTime) -> None:
-    elapsed = Seconds()
-    fence = Fence(broker, time, elapsed)
-    await fence.judged_through()
-    broker.is_connected = False
-    await fence.judged_through()
-    time.advance(-timedelta(minutes=10))
-    due = time.at - SECOND
-
-    elapsed.s += 1
-    assert await fence.judged_through() >= due
-
-
 async def test_a_broker_whose_clock_was_set_back_has_its_word_on_those_minutes_anew(
     fence: Fence, broker: Broker, time: ManualTime
 ) -> None:

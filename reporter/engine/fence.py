@@ -87,9 +87,10 @@ class Fence:
 
     @property
     def has_word(self) -> bool:
-        """Whether the broker answers, as far as it is being asked just now."""
-        is_asking = self._elapsed() - self._asked_s < SHOWN_S
-        return self._unreachable_s is None or not is_asking
+        """Whether the broker answers within the second that is waited for it, as far as it is being asked just now."""
+        now_s = self._elapsed()
+        is_asking = now_s - self._asked_s < SHOWN_S
+        return self._unreachable_s is None or not is_asking or now_s - self._unreachable_s < SHOWN_S
 
     @property
     def _waited_s(self) -> float:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from reporter import metrics
 
-WAIT_S_MAX = 2.0
+WAIT_S_MAX = 3.0
 """A writer that waits for longer although no other of ours is writing waits for somebody else's lock."""
 RETRIED_STATES = ("40001", "40P01")
 """PostgreSQL's words for a transaction that lost to another one: it is tried again, and no trouble of the database."""

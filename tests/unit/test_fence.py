@@ -218,6 +218,25 @@ async def test_without_the_broker_a_due_time_is_judged_a_second_later(
     assert await fence.judged_through() >= due
 
 
+async def test_one_answer_that_is_slow_is_not_yet_a_broker_without_a_word(
+    fence: Fence, broker: Broker, time: ManualTime
+) -> None:
+    def is_silent() -> bool:
+        return not fence.has_word
+
+    broker.answers = False
+    await fence.judged_through()
+    assert not is_silent()
+
+    for _ in range(3):
+        time.advance(timedelta(milliseconds=400))
+        await fence.judged_through()
+    assert is_silent()
+    broker.answers = True
+    await fence.judged_through()
+    assert not is_silent()
+
+
 async def test_a_backlog_that_keeps_judgements_waiting_for_a_second_is_said(
     fence: Fence, broker: Broker, time: ManualTime
 ) -> None:

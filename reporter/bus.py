@@ -1,7 +1,8 @@
 """The broker: connection, streams and subjects. What is stored, for how long, and who may wait for it.
 
-FastStream's broker holds the connection (it never gives up reconnecting); streams and the durable are made again
-whenever they are found missing. On streams that exist only subjects are added: nothing is ever lowered.
+FastStream's broker holds the connection. It never gives up: the client reconnects by itself, and one that has closed
+itself, or has not come back for a while, is replaced by a new one. Streams and the durable are made again whenever
+they are found missing. On streams that exist only subjects are added: nothing is ever lowered.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import json
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import Any  # the broker's JSON answers
 
 from nats.aio.client import Client
@@ -19,7 +21,9 @@ from nats.js.errors import APIError, NotFoundError
 
 from reporter import metrics
 from reporter.busclient import Broker
+from reporter.clockwatch import ClockWatch
 from reporter.core.instants import parse
+from reporter.timesource import sleep
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +39,11 @@ DUPLICATE_WINDOW_S = 0.1
 ACK_WAIT_S = 3
 ACK_PENDING_MAX = 10_000
 REQUEST_TIMEOUT_S = 0.4
+KEEP_LOOK_S = 0.5
+AWAY_S_MAX = 15.0
+"""A client that has been without a connection for so long is given up for a new one: its own attempts may have
+ended in an error that nobody saw."""
+RETRY_S_MAX = 2.0
 
 BrokerError = (NatsError, OSError, TimeoutError)
 """What any call to the broker may raise."""
@@ -63,11 +72,17 @@ class Standing:
 class Bus:
     """One connection to the broker. `replicas`: the copies of a stream that is made here."""
 
-    def __init__(self, url: str, replicas: int = 1) -> None:
+    def __init__(self, url: str, watch: ClockWatch | None = None, replicas: int = 1) -> None:
         self.url = url
         self._replicas = replicas
-        self._broker = Broker(
-            [part.strip() for part in url.split(",")],
+        self._watch = watch
+        self._broker = self._new_broker()
+        self._client: Client | None = None
+        self._jetstream: JetStreamContext | None = None
+
+    def _new_broker(self) -> Broker:
+        return Broker(
+            [part.strip() for part in self.url.split(",")],
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.25,  # type: ignore[arg-type]  # seconds; the client below takes fractions
             connect_timeout=2,
@@ -77,14 +92,53 @@ class Bus:
             flush_timeout=2,
             logger=None,
         )
-        self._client: Client | None = None
-        self._jetstream: JetStreamContext | None = None
 
     async def connect(self) -> None:
         """Connects, however long the broker is away: run it in a task of its own."""
         self._client = await self._broker.connect()
         self._jetstream = self._client.jetstream(timeout=2, publish_async_max_pending=1024)
         metrics.BROKER_CONNECTED.set(1)
+
+    async def keep_connected(self, connected: asyncio.Event) -> None:
+        """Connects, says so with `connected`, and sees to it that there is always a client that tries; never ends.
+
+        The client reconnects by itself, but closes itself for good on an error that the broker states (too many
+        connections, a password that is being changed), and its attempts may end in an error of its own.
+        """
+        pause_s = 0.1
+        while True:
+            try:
+                await self.connect()
+                connected.set()
+                pause_s = 0.1
+                await self._until_lost()
+            except Exception as error:  # whatever it is, the only answer is another attempt
+                log.warning("the broker cannot be reached: %r; again in %.1f s", error, pause_s)
+            metrics.BROKER_CONNECTED.set(0)
+            metrics.BROKER_RENEWALS.inc()
+            await self._discard()
+            await sleep(pause_s)
+            pause_s = min(2 * pause_s, RETRY_S_MAX)
+
+    async def _until_lost(self) -> None:
+        """Returns once the client has closed itself, or has been away for too long."""
+        seen_s = monotonic()
+        while not self.client.is_closed and monotonic() - seen_s < AWAY_S_MAX:
+            if self.is_connected:
+                seen_s = monotonic()
+            await sleep(KEEP_LOOK_S)
+
+    async def _discard(self) -> None:
+        client, broker = self._client, self._broker
+        self._broker = self._new_broker()
+        try:
+            async with asyncio.timeout(1):
+                if client is not None and not client.is_closed:
+                    await client.close()
+                elif client is None:
+                    await broker.stop()
+        except Exception:  # it is being thrown away because it does not work
+            log.debug("throwing away a connection to the broker", exc_info=True)
 
     async def close(self) -> None:
         """Ends the connection, also when the broker is away."""
@@ -165,9 +219,13 @@ class Bus:
 
     async def intake_standing(self) -> Standing:
         """How far the intake has read, by the broker's word and at the broker's own time."""
+        asked_s = monotonic()
         info = await self.request(f"CONSUMER.INFO.{STREAM_IN}.{DURABLE}")
+        at = parse(info["ts"])
+        if self._watch is not None:
+            self._watch.compare(at, monotonic() - asked_s)
         return Standing(
-            at=parse(info["ts"]),
+            at=at,
             floor=info["ack_floor"]["stream_seq"],
             delivered=info["delivered"]["stream_seq"],
             unread=info["num_pending"],

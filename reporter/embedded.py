@@ -17,11 +17,13 @@ import signal
 import subprocess
 import sysconfig
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import IO
 
+from reporter import metrics
 from reporter.timesource import sleep
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,8 @@ POLL_S = 0.01
 WATCH_S = 0.1
 STOP_WAIT_S = 5.0
 BACKOFF_S_MAX = 5.0
+STEADY_S = 10.0
+"""A server that has run for so long is started again at once; one that ends sooner has to wait longer each time."""
 LOG_LINES_SHOWN = 5
 # An explicit bound: the server's own default is a share of the disk space free at start, so that a store
 # grown large could find itself over its limit after a restart.
@@ -102,7 +106,7 @@ class EmbeddedNats:
         self._take_lock()
         self._is_wanted = True
         try:
-            await self._stop_orphan()
+            await self._stop_orphans()
             await self._launch(wait_s)
         except BaseException:
             await self.stop()
@@ -129,19 +133,22 @@ class EmbeddedNats:
 
     async def supervise(self, wait_s: float = 30.0) -> None:
         """Restarts the server, on the same port, whenever it ends by itself; runs until `stop`."""
-        pause_s = 0.0
+        pause_s, started_s = 0.0, time.monotonic()
         while self._is_wanted:
             if self.is_running:
-                pause_s = 0.0
+                if time.monotonic() - started_s > STEADY_S:
+                    pause_s = 0.0
                 await sleep(WATCH_S)
                 continue
+            metrics.EMBEDDED_RESTARTS.inc()
             log.error("the embedded broker is down; restarting it in %.1f s", pause_s)
             await sleep(pause_s)
             pause_s = min(BACKOFF_S_MAX, pause_s * 2 + 0.1)
             try:
                 if self._is_wanted:
                     await self._launch(wait_s)
-            except EmbeddedNatsError as reason:
+                    started_s = time.monotonic()
+            except (EmbeddedNatsError, OSError) as reason:
                 log.error("%s", reason)
 
     def _take_lock(self) -> None:
@@ -162,26 +169,34 @@ class EmbeddedNats:
         lock.flush()
         self._lock = lock
 
-    async def _stop_orphan(self) -> None:
-        try:
-            pid = int(self._pid_file.read_text(encoding="ascii"))
-        except (OSError, ValueError):
-            return
+    async def _stop_orphans(self) -> None:
+        """Ends every server on this folder's store, also one that was orphaned before it could write its number."""
         for signal_number in (signal.SIGTERM, signal.SIGKILL):
-            if not self._runs_here(pid):
-                return
-            log.warning("stopping the broker a former service left behind (process %d)", pid)
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal_number)
-            await _within(STOP_WAIT_S, lambda: not self._runs_here(pid))
-        if self._runs_here(pid):
-            msg = f"the broker a former service left behind in {self._folder} does not end (process {pid})"
+            orphans = self._orphans()
+            for pid in orphans:
+                log.warning("stopping the broker a former service left behind (process %d)", pid)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal_number)
+            await _within(STOP_WAIT_S, partial(self._is_none_here, orphans))
+        if orphans := self._orphans():
+            named = ", ".join(map(str, orphans))
+            msg = f"the broker a former service left behind in {self._folder} does not end (process {named})"
             raise EmbeddedNatsError(msg)
 
+    def _orphans(self) -> list[int]:
+        """The processes that run here: the one that the file names, and any other."""
+        with suppress(OSError, ValueError):
+            named = int(self._pid_file.read_text(encoding="ascii"))
+            return sorted({pid for pid in {named, *_processes()} if self._runs_here(pid)})
+        return sorted(filter(self._runs_here, _processes()))
+
     def _runs_here(self, pid: int) -> bool:
-        """Whether `pid` is a nats-server with this folder's configuration; a reused number is not."""
-        command = _command_of(pid)
-        return PROGRAM in command and str(self._config) in command
+        """Whether `pid` is a nats-server with this folder's configuration; a reused number, or an editor, is not."""
+        program, _, arguments = _command_of(pid).partition("\0")
+        return Path(program).name == PROGRAM and str(self._config) in arguments
+
+    def _is_none_here(self, pids: Sequence[int]) -> bool:
+        return not any(self._runs_here(pid) for pid in pids)
 
     async def _launch(self, wait_s: float) -> None:
         process = self._process = self._spawn()
@@ -256,17 +271,26 @@ def _quoted(path: Path) -> str:
 
 
 def _command_of(pid: int) -> str:
-    """The command line of a process; empty when there is none, or only a zombie is left."""
+    """Program and arguments of a process, NUL between; empty when there is none, or only a zombie is left."""
     proc = Path("/proc")
     if (proc / "self").exists():
         try:
-            return (proc / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            return (proc / str(pid) / "cmdline").read_bytes().decode(errors="replace")
         except OSError:
             return ""
     listed = subprocess.run(
         ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
-    return listed.stdout
+    return listed.stdout.replace(" ", "\0", 1)
+
+
+def _processes() -> list[int]:
+    """The numbers of all processes there are."""
+    proc = Path("/proc")
+    if (proc / "self").exists():
+        return [int(entry.name) for entry in proc.iterdir() if entry.name.isdigit()]
+    listed = subprocess.run(["ps", "-axo", "pid="], capture_output=True, text=True, check=False)
+    return [int(word) for word in listed.stdout.split()]
 
 
 async def _within(seconds: float, condition: Callable[[], bool]) -> bool:

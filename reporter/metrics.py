@@ -42,6 +42,40 @@ BACKLOG_WAIT = Gauge(
     registry=REGISTRY,
 )
 
+UNDECIDED_OLDEST = Gauge(
+    "reporter_undecided_oldest_seconds",
+    "By the self-audit, which asks the table and not the doorbell: how long the oldest due instant of any clock "
+    "has been undecided; 0 when there is none.",
+    registry=REGISTRY,
+)
+SELF_AUDITS = Counter(
+    "reporter_self_audits_total",
+    "Self-audits that were completed: a count that stands still is an alarm.",
+    registry=REGISTRY,
+)
+CLOCK_JUMPS = Counter(
+    "reporter_clock_jumps_total",
+    "Times the machine's clock moved by more than 2 s beside the time that passed.",
+    registry=REGISTRY,
+)
+STANDSTILLS = Counter(
+    "reporter_standstills_total",
+    "Times the process did nothing for more than 5 s: stopped, or starved.",
+    registry=REGISTRY,
+)
+CLOCK_SKEW = Gauge(
+    "reporter_clock_skew_seconds",
+    "The broker's clock less ours, by the quickest of its newest answers; 0 when not known.",
+    registry=REGISTRY,
+)
+
+TROUBLE = Gauge(
+    "reporter_trouble",
+    "1 while this ails the service, by the code of the trouble that the board shows.",
+    ["code"],
+    registry=REGISTRY,
+)
+
 # --- the way in ---------------------------------------------------------------------------------------------
 
 INTAKE_MESSAGES = Counter(
@@ -54,6 +88,12 @@ INTAKE_LATENCY = Histogram(
     "reporter_intake_latency_seconds",
     "From the broker's stored timestamp of a message to the commit of its command.",
     buckets=_SPANS_S,
+    registry=REGISTRY,
+)
+INTAKE_RESTARTS = Counter(
+    "reporter_intake_restarts_total",
+    "Times the intake's loop was started anew, by reason: silence, broker, error.",
+    ["reason"],
     registry=REGISTRY,
 )
 COMMANDS = Counter(
@@ -93,6 +133,30 @@ NOTICES = Counter(
 )
 BROKER_CONNECTED = Gauge(
     "reporter_broker_connected", "1 while the broker is connected, else 0.", registry=REGISTRY
+)
+
+BROKER_RENEWALS = Counter(
+    "reporter_broker_renewals_total",
+    "Times a connection to the broker was given up and made anew from scratch.",
+    registry=REGISTRY,
+)
+EMBEDDED_RESTARTS = Counter(
+    "reporter_embedded_broker_restarts_total",
+    "Times the embedded broker ended by itself and was started again.",
+    registry=REGISTRY,
+)
+DATABASE_FAILURES = Counter(
+    "reporter_database_write_failures_total",
+    "Write transactions that the database did not take, by reason: locked, full, read_only, lost, other.",
+    ["reason"],
+    registry=REGISTRY,
+)
+
+DEAD_MAN_CALLS = Counter(
+    "reporter_dead_man_calls_total",
+    "Calls of the dead man's switch, by what became of them: answered, failed.",
+    ["outcome"],
+    registry=REGISTRY,
 )
 
 # --- the desk -----------------------------------------------------------------------------------------------

@@ -192,6 +192,23 @@ class Settings:
     webhook_timeout_s: float = field(
         default=10.0, metadata=_about("longest wait for a webhook's answer, in seconds", _seconds)
     )
+    clock_margin_s: float = field(
+        default=1.0,
+        metadata=_about(
+            "difference between the broker's clock and ours, in seconds, from which it is an alarm and is "
+            "written beside verdicts",
+            _seconds,
+        ),
+    )
+    dead_man_url: str | None = field(
+        default=None,
+        metadata=_about(
+            "address of somebody else's that is called while all is well, so that they notice when it stops",
+            _url("http", "https"),
+            secret=True,
+        ),
+    )
+    dead_man_every_s: float = field(default=60.0, metadata=_about("seconds between those calls", _seconds))
     log_level: str = field(
         default="info",
         metadata=_about(

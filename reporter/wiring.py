@@ -10,13 +10,16 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from time import monotonic
 from types import TracebackType
 
 from reporter.bus import Bus
 from reporter.catalog import Catalog, load
 from reporter.channels.folder import close_channels, load_channels
+from reporter.clockwatch import ClockWatch
 from reporter.embedded import EmbeddedNats
-from reporter.engine import heartbeat
+from reporter.engine import deadman, heartbeat
 from reporter.engine.doorbell import Doorbell
 from reporter.engine.fence import Fence
 from reporter.engine.notify import Notifier
@@ -24,6 +27,7 @@ from reporter.engine.record import Gate
 from reporter.engine.relay import Relay
 from reporter.engine.rosterwatch import RosterWatch
 from reporter.engine.seal import Sealer
+from reporter.engine.selfaudit import SelfAudit, watch_clock, watch_writes
 from reporter.health import Health
 from reporter.intake.hidden import Hidden
 from reporter.intake.replay import Replay
@@ -32,7 +36,7 @@ from reporter.render import Renderer
 from reporter.resources import schedules_dir
 from reporter.settings import Settings
 from reporter.store import schema
-from reporter.store.database import Database, open_database
+from reporter.store.database import SERVICE_PATIENCE_MS, Database, open_database
 from reporter.timesource import SystemTime, TimeSource
 
 log = logging.getLogger(__name__)
@@ -84,21 +88,31 @@ class Service:
         database = open_database(settings.database, settings.data_dir)
         self._stack.push_async_callback(database.close)
         await schema.check(database)
+        database.patience_ms = SERVICE_PATIENCE_MS
         channels = load_channels(settings)
         self._stack.push_async_callback(close_channels, channels.values())
         renderer = Renderer(settings.zone, settings.language)
         gate = Gate(database, catalog, self.time, tuple(channels))
-        bus = Bus(url, settings.nats_replicas)
+        watch = ClockWatch(self.time, timedelta(seconds=settings.clock_margin_s))
+        gate.skew_ms = lambda: watch.telling_skew_ms
+        bus = Bus(url, watch, settings.nats_replicas)
         self._stack.push_async_callback(bus.close)
-        fence = Fence(bus, self.time)
+        fence = Fence(bus, self.time, monotonic)
         intake = Intake(bus, gate, self.time)
         doorbell = Doorbell(gate, fence, self.time)
-        health = Health(database, bus, fence, intake, doorbell, self.time, settings.roles)
         is_engine = "engine" in settings.roles
+        audit = SelfAudit(gate, self.time)
+        health = Health(database, bus, fence, intake, doorbell, self.time, settings.roles, watch, audit)
         connected = asyncio.Event()
 
         group = await self._stack.enter_async_context(asyncio.TaskGroup())
-        parts = [_connect(bus, connected)]
+        parts = [
+            bus.keep_connected(connected),
+            watch_clock(watch, bus),
+            watch_writes(database),
+            audit.run(),
+            health.run(),
+        ]
         if embedded is not None:
             parts.append(embedded.supervise())
         if is_engine:
@@ -120,9 +134,17 @@ class Service:
                 Relay(database, bus, gate.signals).run(),
                 Sealer(database, self.time, gate.signals).run(),
                 notifier.run(),
-                heartbeat.run(bus, gate, self.time, replica),
                 RosterWatch(database, self.time, gate.signals, settings.zone, tuple(channels)).run(),
+                heartbeat.run(gate),
+                heartbeat.beat(
+                    bus,
+                    self.time,
+                    replica,
+                    lambda: {"oldest_undecided_s": round(audit.oldest_s, 3), "skew_ms": watch.skew_ms},
+                ),
             ]
+        if settings.dead_man_url is not None:
+            parts.append(deadman.run(settings.dead_man_url, settings.dead_man_every_s, health.is_well))
         for task in [group.create_task(part) for part in parts]:
             self._stack.callback(task.cancel)
         address = await self._open_http(database, gate, health, catalog)
@@ -162,11 +184,6 @@ class Service:
             return None
         self._stack.push_async_callback(server.stop)
         return address
-
-
-async def _connect(bus: Bus, connected: asyncio.Event) -> None:
-    await bus.connect()
-    connected.set()
 
 
 async def serve(settings: Settings) -> int:

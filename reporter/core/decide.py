@@ -57,11 +57,11 @@ def tick(incident: Tracked, now: datetime, judged_through: datetime, directory: 
             and clock.final_due_at <= judged_through
         ):
             clock.breach_certain = True
-            incident.write(FactKind.JUDGED, clock.final_due_at, now, _judgement(clock), ENGINE)
+            incident.write(FactKind.JUDGED, clock.final_due_at, now, _judgement(incident, clock), ENGINE)
         before = clock.verdict
         incident.settle(clock, judged_through)
         if clock.verdict is not before and clock.missing_at:
-            incident.write(FactKind.JUDGED, clock.missing_at, now, _judgement(clock), ENGINE)
+            incident.write(FactKind.JUDGED, clock.missing_at, now, _judgement(incident, clock), ENGINE)
 
 
 def _breach(
@@ -82,6 +82,7 @@ def _breach(
         "due_latest_at": maybe_rfc3339(clock.due_latest_at),
         "certain": clock.breach_certain,
         "notices": [],
+        **_skew(incident),
     }
     zero = next((firing for firing in firings if not firing.step.offset), None)
     if zero:
@@ -186,7 +187,7 @@ def apply(
         told_before = changed.judged.get(clock.obligation.id, (None, None, None, None, []))
         incident.settle(clock, now)
         if _judged(clock) != told_before and (clock.verdict or told_before[0]) and not _is_stopped(clock):
-            incident.write(FactKind.JUDGED, entry.received_at, now, _judgement(clock), ENGINE)
+            incident.write(FactKind.JUDGED, entry.received_at, now, _judgement(incident, clock), ENGINE)
     _notify_oddities(incident, view, entry, now, directory, was_withdrawn=was_withdrawn)
     return view
 
@@ -287,7 +288,12 @@ def _judged(clock: Clock) -> tuple[object, ...]:
     return (clock.verdict, clock.met_at, clock.complete, clock.aware_verdict, clock.undeclared)
 
 
-def _judgement(clock: Clock) -> dict[str, object]:
+def _skew(incident: Tracked) -> dict[str, object]:
+    """How far the broker's clock and ours were apart, where that is worth a word beside a verdict."""
+    return {} if incident.skew_ms is None else {"skew_ms": incident.skew_ms}
+
+
+def _judgement(incident: Tracked, clock: Clock) -> dict[str, object]:
     late_by_s = clock.late_by_s
     return {
         "obligation": clock.obligation.id,
@@ -302,6 +308,7 @@ def _judgement(clock: Clock) -> dict[str, object]:
         "aware_due_at": maybe_rfc3339(clock.aware_due_at),
         "aware_verdict": clock.aware_verdict,
         "certain": clock.breach_certain,
+        **_skew(incident),
     }
 
 

@@ -64,6 +64,8 @@ class Tracked:
     notices: list[Notice] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     """Obligations whose guard no longer holds: their clocks end."""
+    skew_ms: int | None = None
+    """The broker's clock less ours while this is decided, where it is past the margin: it goes onto the verdict."""
 
     def settle(self, clock: Clock, now: datetime) -> None:
         """Recomputes a clock's state, verdict and next looks."""

@@ -8,6 +8,7 @@ from reporter.desk.schemas import (
     ERRORS,
     HASH,
     INSTANT,
+    NUMBER,
     SCHEMAS,
     TEXT,
     TEXTS,
@@ -144,7 +145,15 @@ def document() -> Schema:
         "name": "Heartbeat",
         "title": "The service is alive",
         "contentType": "application/json",
-        "payload": sent({"at": INSTANT, "replica": TEXT, "count": COUNT}),
+        "payload": sent(
+            {
+                "at": INSTANT,
+                "replica": TEXT,
+                "count": COUNT,
+                "oldest_undecided_s": NUMBER,
+                "skew_ms": maybe({"type": "integer"}),
+            }
+        ),
     }
     channels["heartbeat"] = _channel("reporter.heartbeat", ["Heartbeat"], "Core NATS, in no stream.")
     operations["beat"] = _operation("send", "heartbeat", ["Heartbeat"])

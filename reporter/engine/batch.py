@@ -45,6 +45,8 @@ class Batch:
     tree: UnitTree
     directory: Directory
     now: datetime
+    skew_ms: int | None = None
+    """The broker's clock less ours, where it belongs on a verdict."""
     works: dict[str, Work] = field(default_factory=dict)
     taken: dict[bytes, tuple[Command, str, Sequence[str]]] = field(default_factory=dict)
     held: dict[bytes, tuple[Command, str]] = field(default_factory=dict)
@@ -321,6 +323,7 @@ class Batch:
         if entry.report is not None:
             work.entries[:] = [known for known in work.entries if known.report != entry.report]
         work.entries.append(entry)
+        work.tracked.skew_ms = self.skew_ms
         view = apply(work.tracked, work.entries, entry, told, self.now, actor, self.directory, steps)
         work.row |= incident_columns(view)
         work.row["month"] = _month(view.occurred.earliest, work.tracked.edition.zone)

@@ -1,16 +1,18 @@
 """The doorbell: one APScheduler alarm at the earliest instant any clock waits for, and a re-read as belt and braces.
 
 The database is the schedule. The alarm only sets an event, and so does the re-read; a task of its own drains what
-is due and arms the alarm again. A lost, early or late ring can never change a verdict.
+is due and arms the alarm again. A lost, early or late ring can never change a verdict. The re-read counts seconds that
+only go forward: an APScheduler interval counts on the wall clock, and stood still for as long as that was set back.
 """
 
+import asyncio
 import logging
+from contextlib import suppress
 from datetime import datetime, timedelta
 from time import monotonic
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.date import DateTrigger
-from apscheduler.triggers.interval import IntervalTrigger
 
 from reporter import metrics
 from reporter.engine.again import Trouble
@@ -46,13 +48,12 @@ class Doorbell:
     async def run(self) -> None:
         """Runs until cancelled."""
         self._scheduler.start()
-        self._scheduler.add_job(
-            self._rung.set, IntervalTrigger(seconds=REREAD_S, timezone="UTC"), id="re-read"
-        )
         trouble = Trouble(log, "judging")
         try:
             while True:
-                await self._rung.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(REREAD_S):
+                        await self._rung.wait()
                 self._rung.clear()
                 try:
                     await self._drain()

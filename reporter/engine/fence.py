@@ -1,11 +1,13 @@
 """Judging with the broker's word (contract 3.13): how far in time everything stored has been read.
 
 One question serves every clock: its cost does not grow with them. Instants here are the machine's and the broker's
-own; `judged_through` gives the product's.
+own; `judged_through` gives the product's. Waits are counted in seconds that only go forward, so that a clock that is
+set cuts none short and draws none out.
 """
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -19,11 +21,11 @@ log = logging.getLogger(__name__)
 MARGIN = timedelta(milliseconds=50)
 """How far past a due time the broker's clock must be before its word counts."""
 UNREACHABLE = timedelta(seconds=1)
-STALLED = timedelta(seconds=4)
+STALLED_S = 4.0
 """How long to wait for a floor that does not advance: longer than the broker's redelivery of a dead reader's share."""
-ADVANCING = timedelta(seconds=30)
+ADVANCING_S = 30.0
 """How long to wait while the floor advances."""
-SHOWN = timedelta(seconds=1)
+SHOWN_S = 1.0
 """A backlog that lasts longer is said on the board and on `/readyz`."""
 CHECKPOINTS_MAX = 1024
 
@@ -41,24 +43,27 @@ class Broker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Checkpoint:
-    """All that the stream held at the broker's instant `at` had sequences up to `last`; noted at our `noted_at`."""
+    """All that the stream held at the broker's instant `at` had sequences up to `last`; noted at `noted_s`."""
 
     at: datetime
     last: int
-    noted_at: datetime
+    noted_s: float
 
 
 class Fence:
     """Knows through which instant all that the broker stored has been read."""
 
-    def __init__(self, broker: Broker, time: TimeSource) -> None:
+    def __init__(self, broker: Broker, time: TimeSource, elapsed: Callable[[], float] | None = None) -> None:
+        """`elapsed` counts seconds that only go forward; without it they are those of `time`."""
         self._broker = broker
         self._time = time
+        self._elapsed = elapsed or self._seconds_of_time
         self._proven = EPOCH
+        self._heard_at = EPOCH
         self._floor = -1
-        self._advanced_at = EPOCH
-        self._asked_at = EPOCH
-        self._unreachable_since: datetime | None = None
+        self._advanced_s = 0.0
+        self._asked_s = -SHOWN_S
+        self._unreachable_s: float | None = None
         self._checkpoints: deque[_Checkpoint] = deque(maxlen=CHECKPOINTS_MAX)
 
     async def judged_through(self) -> datetime:
@@ -71,30 +76,38 @@ class Fence:
         3. No word for a second: a second ago.
         """
         through = await self._real_through()
-        since = self.waiting_since
-        metrics.BACKLOG_WAIT.set((self._real_now() - since).total_seconds() if since else 0)
+        metrics.BACKLOG_WAIT.set(self._waited_s)
         return self._time.from_real(through)
 
     @property
     def waiting_since(self) -> datetime | None:
         """Since when (the machine's time) a backlog has been keeping judgements waiting, once that is a second."""
-        now = self._real_now()
-        is_asking = now - self._asked_at < SHOWN
-        if is_asking and self._checkpoints and now - self._checkpoints[0].noted_at >= SHOWN:
-            return self._checkpoints[0].noted_at
-        return None
+        waited_s = self._waited_s
+        return self._real_now() - timedelta(seconds=waited_s) if waited_s else None
 
     @property
     def has_word(self) -> bool:
-        """Whether the broker answers, as far as it is being asked just now."""
-        is_asking = self._real_now() - self._asked_at < SHOWN
-        return self._unreachable_since is None or not is_asking
+        """Whether the broker answers within the second that is waited for it, as far as it is being asked just now."""
+        now_s = self._elapsed()
+        is_asking = now_s - self._asked_s < SHOWN_S
+        return self._unreachable_s is None or not is_asking or now_s - self._unreachable_s < SHOWN_S
+
+    @property
+    def _waited_s(self) -> float:
+        now_s = self._elapsed()
+        is_asking = now_s - self._asked_s < SHOWN_S
+        if is_asking and self._checkpoints and now_s - self._checkpoints[0].noted_s >= SHOWN_S:
+            return now_s - self._checkpoints[0].noted_s
+        return 0.0
 
     def _real_now(self) -> datetime:
         return self._time.to_real(self._time.now())
 
+    def _seconds_of_time(self) -> float:
+        return (self._real_now() - EPOCH).total_seconds()
+
     async def _real_through(self) -> datetime:
-        asked_at = self._asked_at = self._real_now()
+        asked_s = self._asked_s = self._elapsed()
         try:
             if not self._broker.is_connected:
                 raise ConnectionError("not connected")
@@ -102,32 +115,40 @@ class Fence:
             last = standing.floor if standing.is_all_read else await self._broker.last_sequence()
         except BrokerError as error:
             log.debug("the broker gave no word: %s", error)
-            return self._without_word(asked_at)
-        self._unreachable_since = None
-        now = self._real_now()
+            return self._without_word(asked_s)
+        self._unreachable_s = None
+        self._hear(standing.at)
         if standing.is_all_read:
             self._checkpoints.clear()
-            self._proven = max(self._proven, standing.at - MARGIN)
+            self._proven = standing.at - MARGIN
         else:
-            self._note(standing, last, now)
-        return min(now, self._proven)
+            self._note(standing, last, self._elapsed())
+        return min(self._real_now(), self._proven)
 
-    def _note(self, standing: Standing, last: int, now: datetime) -> None:
+    def _hear(self, at: datetime) -> None:
+        """Forgets all that was proven when the broker's clock was set back: it stamps the same instants again."""
+        if at < self._heard_at:
+            self._proven = EPOCH
+            while self._checkpoints and self._checkpoints[-1].at > at:
+                self._checkpoints.pop()
+        self._heard_at = at
+
+    def _note(self, standing: Standing, last: int, now_s: float) -> None:
         if not self._checkpoints or standing.floor != self._floor:
-            self._floor, self._advanced_at = standing.floor, now
+            self._floor, self._advanced_s = standing.floor, now_s
         if not self._checkpoints or standing.at - self._checkpoints[-1].at >= MARGIN:
-            self._checkpoints.append(_Checkpoint(standing.at, last, now))
-        patience = STALLED if now - self._advanced_at >= STALLED else ADVANCING
+            self._checkpoints.append(_Checkpoint(standing.at, last, now_s))
+        patience_s = STALLED_S if now_s - self._advanced_s >= STALLED_S else ADVANCING_S
         while self._checkpoints:
             oldest = self._checkpoints[0]
-            if oldest.last > standing.floor and now - oldest.noted_at < patience:
+            if oldest.last > standing.floor and now_s - oldest.noted_s < patience_s:
                 break
             self._proven = max(self._proven, self._checkpoints.popleft().at - MARGIN)
 
-    def _without_word(self, asked_at: datetime) -> datetime:
-        if self._unreachable_since is None:
-            self._unreachable_since = asked_at
+    def _without_word(self, asked_s: float) -> datetime:
+        if self._unreachable_s is None:
+            self._unreachable_s = asked_s
         now = self._real_now()
-        if now - self._unreachable_since < UNREACHABLE:
+        if self._elapsed() - self._unreachable_s < UNREACHABLE.total_seconds():
             return min(now, self._proven)
         return max(self._proven, now - UNREACHABLE)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Callable, Mapping
 
 from reporter.bus import HEARTBEAT, Bus
 from reporter.core.instants import rfc3339
@@ -11,23 +12,32 @@ from reporter.timesource import TimeSource, sleep
 log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
-BEATS_EVERY = 5
+BEAT_S = 5.0
 
 
-async def run(bus: Bus, gate: Gate, time: TimeSource, replica: str) -> None:
-    """Sweeps and checkpoints every second and beats every five; runs until cancelled."""
-    count = 0
+async def run(gate: Gate) -> None:
+    """Sweeps and checkpoints every second; runs until cancelled."""
     while True:
         try:
             await gate.sweep()
             await gate.database.checkpoint()
         except Exception:
             log.exception("the sweep failed; it is tried again in a second")
-        if bus.is_connected and count % BEATS_EVERY == 0:
-            beat = {"at": rfc3339(time.now()), "replica": replica, "count": count // BEATS_EVERY}
+        await sleep(EVERY_S)
+
+
+async def beat(bus: Bus, time: TimeSource, replica: str, said: Callable[[], Mapping[str, object]]) -> None:
+    """Beats every five seconds while the broker is there, whatever else is stuck; runs until cancelled.
+
+    A beat is `{"at", "replica", "count"}` and what `said` knows: `oldest_undecided_s`, `skew_ms`.
+    """
+    count = 0
+    while True:
+        if bus.is_connected:
+            told = {"at": rfc3339(time.now()), "replica": replica, "count": count, **said()}
             try:
-                await bus.publish(HEARTBEAT, json.dumps(beat).encode())
+                await bus.publish(HEARTBEAT, json.dumps(told).encode())
             except Exception as error:  # a beat that is not sent is itself the message
                 log.debug("no heartbeat: %s", error)
         count += 1
-        await sleep(EVERY_S)
+        await sleep(BEAT_S)

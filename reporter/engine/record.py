@@ -9,7 +9,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -69,6 +69,8 @@ class Gate:
         self._editions = Editions()
         self._units = Units()
         self._apart = Apart(self._units)
+        self.skew_ms: Callable[[], int | None] = lambda: None
+        """Asked for the skew that belongs on verdicts (`ClockWatch.telling_skew_ms`)."""
 
     async def submit(self, commands: Sequence[Command]) -> list[Outcome]:
         """Decides on the commands and writes the result; the answers come after the commit, in the same order.
@@ -108,7 +110,7 @@ class Gate:
             now = self.time.now()
             tree = await self._units.tree(connection)
             directory = await directory_at(connection, tree, now, self._channels)
-            batch = Batch(connection, self._catalog, self._editions, tree, directory, now)
+            batch = Batch(connection, self._catalog, self._editions, tree, directory, now, self.skew_ms())
             outcomes = await batch.take(commands)
             await self._apart.announce(connection, directory, batch.spoiled, now)
         metrics.BATCH_SIZE.observe(len(commands))
@@ -134,7 +136,9 @@ class Gate:
             tree = await self._units.tree(connection)
             directory = await directory_at(connection, tree, now, self._channels)
             ticked, broken = [], []
+            skew_ms = self.skew_ms()
             for tracked in due:
+                tracked.skew_ms = skew_ms
                 if _is_ticked(tracked, now, judged_through, directory):
                     ticked.append(tracked)
                 else:
@@ -213,7 +217,7 @@ class Gate:
             now = self.time.now()
             directory = await self._directory(connection)
             tree = await self._units.tree(connection)
-            batch = Batch(connection, self._catalog, self._editions, tree, directory, now)
+            batch = Batch(connection, self._catalog, self._editions, tree, directory, now, self.skew_ms())
             await batch.apply_waiting(await inbox.load_applicable(connection, TICK_CLOCKS_MAX))
             await self._apart.announce(connection, directory, batch.spoiled, now)
         self._announce([work.tracked for work in batch.changed.values()])

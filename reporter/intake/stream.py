@@ -33,7 +33,11 @@ OPEN_MAX = 3 * BATCH_MAX
 """Messages asked for or waiting here: well under what is committed within the broker's `ack_wait`."""
 EXPIRES_S = 5
 SILENCE_S_MAX = 10.0
-"""A loop that has completed no fetch for this long (an expiry counts as one) is started anew."""
+"""A loop that has completed no fetch for this long (an expiry counts as one) is started anew, unless it waits for
+a commit: that is the database's trouble, and starting anew would not mend it."""
+GUARD_S = 0.25
+RESTART_SHOWN_S = 60.0
+"""How long a restart is said after it happened."""
 RENEW_S = ACK_WAIT_S / 3
 RECONNECT_S = 0.05
 RETRIES_S_MAX = 30.0
@@ -62,28 +66,70 @@ class Intake:
         self.fetched_at: float | None = None
         """When (monotonic) the last fetch completed: what `/readyz` sees of this loop."""
         self.restarts = 0
+        """How often a loop that was running had to be started anew."""
         self.holding: set[int] = set()
         """Stream sequences delivered here and not yet acknowledged."""
         self.is_serving = asyncio.Event()
         """Set once streams and durable have been found or made for the first time."""
+        self._is_committing = False
+        self._restarted: tuple[str, float, datetime] | None = None
+
+    @property
+    def restarted(self) -> tuple[str, datetime] | None:
+        """Why (silence, broker, error) and when (the product's time) the loop was last started anew, for a minute."""
+        if self._restarted is None or monotonic() - self._restarted[1] > RESTART_SHOWN_S:
+            return None
+        return self._restarted[0], self._restarted[2]
 
     async def run(self) -> None:
         """Runs until cancelled; whatever happens to the broker, the loop is made anew."""
         while True:
-            try:
-                if self._bus.is_connected:
-                    await self._bus.ensure()
-                    self.is_serving.set()
-                    await self._pull()
-            except* _Silence:
-                log.warning("the intake heard nothing for %.0f s; connecting anew", SILENCE_S_MAX)
-                await self._bus.renew()
-            except* BrokerError as lost:
-                log.warning("the intake lost the broker: %r", lost.exceptions)
-            except* Exception:
-                log.exception("the intake failed and is started anew")
-            self.restarts += 1
+            if self._bus.is_connected:
+                await self._run_once()
             await sleep(RECONNECT_S)
+
+    async def _run_once(self) -> None:
+        """One life of the loop: until the broker is lost, falls silent, or something fails."""
+        reason = "broker"
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                pulling = tasks.create_task(self._serve())
+                tasks.create_task(self._guard(pulling))
+        except* _Silence:
+            reason = "silence"
+            log.warning("the intake heard nothing for %.0f s; connecting anew", SILENCE_S_MAX)
+            await self._bus.renew()
+        except* BrokerError as lost:
+            log.warning("the intake lost the broker: %r", lost.exceptions)
+        except* Exception:
+            reason = "error"
+            log.exception("the intake failed and is started anew")
+        self.restarts += 1
+        self._restarted = reason, monotonic(), self._time.now()
+        metrics.INTAKE_RESTARTS.labels(reason).inc()
+
+    async def _serve(self) -> None:
+        self.fetched_at = monotonic()
+        await self._bus.ensure()
+        self.is_serving.set()
+        await self._pull()
+
+    async def _guard(self, pulling: asyncio.Task[None]) -> None:
+        """Ends a loop that has completed no fetch for too long, wherever it is stuck, or whose connection was lost.
+
+        A request that was open is not made again by the client when it reconnects, so the loop has to be. One that is
+        committing is left to finish: what it acknowledges afterwards is acknowledged, or delivered once more.
+        """
+        client = self._bus.client
+        connections = client.stats["reconnects"]
+        while not pulling.done():
+            await asyncio.wait([pulling], timeout=GUARD_S)
+            if self._is_committing or pulling.done():
+                continue
+            if not client.is_connected or client.stats["reconnects"] != connections:
+                raise ConnectionResetError("the connection was lost")
+            if self.fetched_at is not None and monotonic() - self.fetched_at > SILENCE_S_MAX:
+                raise _Silence
 
     async def _pull(self) -> None:
         client = self._bus.client
@@ -104,11 +150,7 @@ class Intake:
             async with asyncio.TaskGroup() as tasks:
                 while client.is_connected:
                     await self._ask(pulled, inbox)
-                    try:
-                        async with asyncio.timeout(SILENCE_S_MAX):
-                            await pulled.arrived.wait()
-                    except TimeoutError:
-                        raise _Silence from None
+                    await pulled.arrived.wait()
                     self.fetched_at = monotonic()
                     if batch := self._batch(pulled):
                         arrivals = [self._arrival(message) for message in batch]
@@ -161,6 +203,7 @@ class Intake:
     async def _take(self, batch: Sequence[Read], pulled: _Pulled) -> None:
         """Takes one batch through the gate and acknowledges it; tries again in place while the database is away."""
         self._gate.signals.backlog = bool(pulled.waiting)
+        self._is_committing = True
         done = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -170,6 +213,8 @@ class Intake:
                 finally:
                     done.set()
         finally:
+            self._is_committing = False
+            self.fetched_at = monotonic()
             self.holding.difference_update(item.arrival.sequence for item in batch)
             self._gate.signals.backlog = bool(pulled.waiting)
 

@@ -2,20 +2,27 @@
 
 SQLite runs with WAL and `synchronous=FULL`; writers take the write lock at the start (`BEGIN IMMEDIATE`) and
 queue on a pool of one connection, so that waiting is fair within the process and the busy timeout is left for
-other processes. Readers never take the write lock.
+other processes. While the last write has failed it is short, since all in the queue wait for it one after the other.
+Readers never take the write lock.
 """
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any  # DBAPI connections have no common type
 
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from reporter.store.writes import Writes
+
 BUSY_TIMEOUT_MS = 20_000
+SERVICE_PATIENCE_MS = 5_000
+"""How long a service waits for another program's lock before it says so: whoever asked waits with it."""
+AGAIN_MS = 500
+"""And how long once it is known that nothing can be written: all who write queue behind the one who tries."""
 WAL_TRIES_MAX = 20
 WAL_PAGES_MAX = 100_000
 """From then on a commit checkpoints by itself: a bound for when `checkpoint` cannot keep up."""
@@ -40,9 +47,12 @@ class Database:
     def __init__(self, url: str) -> None:
         parsed = make_url(url)
         self.kind = "sqlite" if parsed.get_backend_name() == "sqlite" else "postgresql"
+        self.writes = Writes()
+        self.patience_ms = BUSY_TIMEOUT_MS
+        """How long to wait for the lock of another program (SQLite)."""
         if self.kind == "sqlite":
             parsed = parsed.set(drivername="sqlite+aiosqlite")
-            self._writer = _sqlite_engine(parsed, "BEGIN IMMEDIATE", pool_size=1)
+            self._writer = _sqlite_engine(parsed, "BEGIN IMMEDIATE", pool_size=1, patience=self._patience_ms)
             self._reader = _sqlite_engine(parsed, "BEGIN", pool_size=8)
             self._keeper: AsyncEngine | None = _sqlite_engine(parsed, None, pool_size=1)
         else:
@@ -64,9 +74,19 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A write transaction: committed at the end of the block, rolled back by any exception."""
-        async with self._writer.begin() as connection:
-            yield connection
+        """A write transaction: committed at the end of the block, rolled back by any exception.
+
+        Errors: OperationalError also where no connection was to be had in time.
+        """
+        with self.writes.one() as write:
+            async with self._writer.begin() as connection:
+                write.begin()
+                yield connection
+
+    async def probe(self) -> None:
+        """Writes something that changes nothing, to learn whether writing is possible again. Errors: the database's."""
+        async with self.transaction() as connection:
+            await connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
@@ -77,6 +97,9 @@ class Database:
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
                 )
             yield connection
+
+    def _patience_ms(self) -> int:
+        return min(AGAIN_MS, self.patience_ms) if self.writes.is_failing else self.patience_ms
 
     async def checkpoint(self) -> None:
         """Copies what SQLite's write-ahead log holds into the file, beside the writers: inside a commit it would
@@ -117,7 +140,9 @@ def _use_wal(cursor: sqlite3.Cursor) -> None:
     raise sqlite3.OperationalError("the write-ahead log cannot be turned on: the database is locked")
 
 
-def _sqlite_engine(url: Any, begin: str | None, pool_size: int) -> AsyncEngine:
+def _sqlite_engine(
+    url: Any, begin: str | None, pool_size: int, patience: Callable[[], int] | None = None
+) -> AsyncEngine:
     engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -143,6 +168,9 @@ def _sqlite_engine(url: Any, begin: str | None, pool_size: int) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def start(connection: Any) -> None:
+        if patience is not None and connection.info.get("patience") != (wanted := patience()):
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={wanted}")
+            connection.info["patience"] = wanted
         if begin is not None:
             connection.exec_driver_sql(begin)
 

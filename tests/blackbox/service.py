@@ -122,6 +122,22 @@ class Service:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """The running service's process."""
+        assert self._process is not None, "not running"
+        return self._process.pid
+
+    def brokers(self) -> list[int]:
+        """The nats-server processes that run on this service's data folder."""
+        found = []
+        for commandline in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                program, _, arguments = commandline.read_bytes().partition(b"\0")
+                if program.endswith(b"nats-server") and str(self.data).encode() in arguments:
+                    found.append(int(commandline.parent.name))
+        return found
+
     def kill(self) -> None:
         """SIGKILL to the service alone, as when memory runs out; its children are left to their fate."""
         self._end(signal.SIGKILL)

@@ -87,7 +87,7 @@ def test_a_healthy_service_is_ready_and_says_so_to_anyone(town: District) -> Non
     ready = httpx.get(f"{town.service.http}/readyz")
 
     assert alive.status_code == ready.status_code == 200
-    assert ready.json()["status"] == "ok"
+    assert ready.json()["status"] == "ok", ready.json()
     assert ready.json()["checks"]["database"] == {"ok": True}
     assert ready.json()["checks"]["nats"]["ok"] is True
 

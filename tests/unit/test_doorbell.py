@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any  # documents of JSON
 
 import pytest
+from apscheduler.schedulers import base
+from apscheduler.triggers import date
 
 from reporter.bus import Standing
 from reporter.core.instants import parse, rfc3339
@@ -94,6 +96,32 @@ async def test_what_another_process_armed_is_found_by_the_re_read(world: World) 
         [line] = await eventually(lambda: world.ledger(incident, FactKind.BREACHED), 3)
 
     assert lateness(line) < timedelta(seconds=REREAD_S + 0.4)
+
+
+async def test_the_re_read_goes_on_when_the_machines_clock_is_set_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_by = [timedelta()]
+
+    class Shifted(datetime):
+        """The clock that APScheduler reads."""
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # a plain one does
+            return datetime.now(tz) + set_by[0]
+
+    for module in (base, date):
+        monkeypatch.setattr(module, "datetime", Shifted)
+    async with ringing(world, Broker()) as doorbell:
+        await eventually(partial(looked_since, doorbell, None), 3)
+        set_by[0] = -timedelta(minutes=10)
+        for _ in range(3):
+            await eventually(partial(looked_since, doorbell, doorbell.looked_at), 3 * REREAD_S)
+
+
+async def looked_since(doorbell: Doorbell, before: float | None) -> list[float]:
+    """When the table was last read, if that was not `before`."""
+    return [] if doorbell.looked_at in {None, before} else [doorbell.looked_at or 0.0]
 
 
 async def test_of_two_doorbells_one_records_each_breach(world: World) -> None:

@@ -85,6 +85,53 @@ async def test_an_orphan_of_a_dead_service_is_replaced(tmp_path: Path) -> None:
     await server.stop()
 
 
+async def test_an_orphan_that_no_file_names_is_replaced_too(tmp_path: Path) -> None:
+    died = subprocess.run(  # noqa: ASYNC221 - nothing else runs in this loop
+        [sys.executable, "-c", START_AND_DIE, tmp_path], capture_output=True, text=True, check=False
+    )
+    orphan, orphan_url = died.stdout.split()
+    (tmp_path / "nats-server.pid").unlink()
+
+    server = EmbeddedNats(tmp_path, port=0)
+    await server.start()
+
+    assert server.pid != int(orphan)
+    assert not is_listening(orphan_url)
+    await server.stop()
+
+
+async def test_who_merely_names_the_configuration_is_left_alone(tmp_path: Path) -> None:
+    configuration = str(tmp_path / "nats-server.conf")
+    reader = subprocess.Popen(  # noqa: ASYNC220 - the same
+        [sys.executable, "-c", "input()", "nats-server", configuration], stdin=subprocess.PIPE
+    )
+    server = EmbeddedNats(tmp_path, port=0)
+
+    await server.start()
+
+    assert reader.poll() is None
+    await server.stop()
+    reader.communicate()
+
+
+async def test_a_server_that_ends_again_and_again_is_started_ever_more_slowly(server: EmbeddedNats) -> None:
+    await server.start()
+    pids = {server.pid}
+    restarted_at = [time.monotonic()]
+
+    async with asyncio.TaskGroup() as tasks:
+        watch = tasks.create_task(server.supervise())
+        for _ in range(5):
+            server.kill()
+            await until(lambda: server.pid not in {None, *pids}, 15)
+            pids.add(server.pid)
+            restarted_at.append(time.monotonic())
+        watch.cancel()
+
+    first_s, last_s = restarted_at[1] - restarted_at[0], restarted_at[5] - restarted_at[4]
+    assert last_s > first_s + 1
+
+
 async def test_a_stranger_with_the_orphans_number_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "nats-server.pid").write_text(str(os.getpid()), encoding="ascii")
 

@@ -218,6 +218,25 @@ async def test_without_the_broker_a_due_time_is_judged_a_second_later(
     assert await fence.judged_through() >= due
 
 
+async def test_one_answer_that_is_slow_is_not_yet_a_broker_without_a_word(
+    fence: Fence, broker: Broker, time: ManualTime
+) -> None:
+    def is_silent() -> bool:
+        return not fence.has_word
+
+    broker.answers = False
+    await fence.judged_through()
+    assert not is_silent()
+
+    for _ in range(3):
+        time.advance(timedelta(milliseconds=400))
+        await fence.judged_through()
+    assert is_silent()
+    broker.answers = True
+    await fence.judged_through()
+    assert not is_silent()
+
+
 async def test_a_backlog_that_keeps_judgements_waiting_for_a_second_is_said(
     fence: Fence, broker: Broker, time: ManualTime
 ) -> None:
@@ -251,3 +270,49 @@ async def test_the_products_time_is_answered_where_it_differs_from_the_machines(
     fence = Fence(broker, Shifted(NOW - timedelta(days=1)))
 
     assert await fence.judged_through() == NOW - MARGIN - timedelta(days=1)
+
+
+@dataclass
+class Seconds:
+    """Seconds that only go forward, whatever the wall clock does."""
+
+    s: float = 0.0
+
+    def __call__(self) -> float:
+        return self.s
+
+
+async def test_a_clock_that_is_set_forward_cuts_no_wait_short(broker: Broker, time: ManualTime) -> None:
+    elapsed = Seconds()
+    fence = Fence(broker, time, elapsed)
+    due = NOW
+    await fence.judged_through()
+    broker.last = 100
+    time.advance(2 * MARGIN)
+    assert await fence.judged_through() < due
+
+    time.advance(timedelta(minutes=10))
+    broker.ahead = -timedelta(minutes=10)  # only ours was set
+    elapsed.s += 1
+    broker.reads(50)
+    assert await fence.judged_through() < due
+    elapsed.s += 0.1
+    broker.reads(100)
+    assert await fence.judged_through() >= due
+
+
+async def test_a_broker_whose_clock_was_set_back_has_its_word_on_those_minutes_anew(
+    fence: Fence, broker: Broker, time: ManualTime
+) -> None:
+    broker.ahead = timedelta(minutes=10)
+    await fence.judged_through()
+    broker.ahead = timedelta(0)
+    time.advance(SECOND)
+    due = time.at
+
+    broker.last = 10
+    time.advance(2 * MARGIN)
+    assert await fence.judged_through() < due, "what a wrong clock said let a backlog be passed over"
+    broker.reads(10)
+    time.advance(2 * MARGIN)
+    assert await fence.judged_through() >= due

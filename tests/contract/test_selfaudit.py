@@ -1,0 +1,101 @@
+"""Watching the watcher: what is due and undecided is found by the table, on both databases; and how writing goes."""
+
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from reporter.engine import selfaudit
+from reporter.engine.selfaudit import LATE_S_MAX, SelfAudit
+from reporter.store.database import Database, open_database
+from reporter.store.schema import check
+from reporter.timesource import sleep
+from tests.contract.gateworld import World
+from tests.unit.factories import at
+
+
+async def test_what_is_due_and_undecided_is_found_however_the_doorbell_fares(world: World) -> None:
+    audit = SelfAudit(world.gate, world.time)
+    await world.open()
+    await world.drain()
+    await audit.look()
+    assert (audit.oldest_at, audit.oldest_s) == (None, 0.0)
+
+    world.time.at = at(20) + timedelta(seconds=LATE_S_MAX)
+    await world.drain(judged_through=at(19))  # reminders go out, the judgement does not come
+    await audit.look()
+    assert audit.oldest_at == at(20)
+    assert audit.oldest_s == LATE_S_MAX
+    assert not is_late(audit)
+    world.time.advance(timedelta(microseconds=1))
+    assert is_late(audit)
+
+    await world.drain()
+    await audit.look()
+    assert not is_late(audit)
+
+
+def is_late(audit: SelfAudit) -> bool:
+    return audit.is_late
+
+
+async def test_an_audit_that_is_no_longer_made_is_silent(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit = SelfAudit(world.gate, world.time)
+    await audit.look()
+    assert not audit.is_silent
+
+    monkeypatch.setattr(selfaudit, "SILENCE_S_MAX", 0.05)
+    limit = monotonic() + 5
+    while not is_silent(audit):
+        assert monotonic() < limit
+        await sleep(0.01)
+    await audit.look()
+    assert not is_silent(audit)
+
+
+def is_silent(audit: SelfAudit) -> bool:
+    return audit.is_silent
+
+
+async def test_a_statement_that_is_refused_is_no_trouble_of_the_database(world: World) -> None:
+    with pytest.raises(IntegrityError):
+        async with world.database.transaction() as connection:
+            await connection.execute(text("INSERT INTO units SELECT * FROM units"))
+
+    assert world.database.writes.reason is None
+    await world.database.probe()
+
+
+async def test_while_another_program_holds_the_lock_writing_is_said_to_fail_until_it_succeeds(
+    tmp_path: Path,
+) -> None:
+    database = open_database(None, tmp_path)
+    await check(database)
+    database.patience_ms = 100
+    assert database.path is not None
+
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OperationalError):
+            await database.probe()
+        assert reason(database) == "locked"
+        assert database.writes.needs_probe
+        assert database.writes.failing_for_s > 0.09
+        async with database.snapshot() as connection:
+            assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
+        other.execute("ROLLBACK")
+
+    await database.probe()
+    assert reason(database) is None
+    await database.close()
+
+
+def reason(database: Database) -> str | None:
+    return database.writes.reason

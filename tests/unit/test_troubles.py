@@ -1,0 +1,96 @@
+"""What people are told of the checks: one sentence each in both languages, the grave ones first."""
+
+import pytest
+
+from reporter.core.instants import parse
+from reporter.engine.troubles import Check, troubles_of
+
+SINCE = "2026-11-23T06:00:00.000000Z"
+WELL: dict[str, Check] = {
+    "database": {"ok": True},
+    "writes": {"ok": True},
+    "nats": {"ok": True},
+    "intake": {"ok": True, "restarts": 0},
+    "clocks": {"ok": True},
+    "backlog": {"ok": True},
+    "deadlines": {"ok": True, "oldest_s": 0.0},
+    "clock": {"ok": True, "skew_ms": 3, "jumps": 0},
+}
+EVENT = {"at": SINCE}
+
+
+def test_when_all_is_well_nothing_is_said() -> None:
+    assert troubles_of(WELL) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "check", "code", "words"),
+    [
+        ("database", {"ok": False, "reason": "schema"}, "database", "数据库"),
+        ("writes", {"ok": False, "reason": "locked"}, "writes_locked", "占用"),
+        ("writes", {"ok": False, "reason": "full"}, "writes_full", "磁盘已满"),
+        ("writes", {"ok": False, "reason": "read_only"}, "writes_read_only", "只读"),
+        ("writes", {"ok": False, "reason": "lost"}, "writes_lost", "中断"),
+        ("writes", {"ok": False, "reason": "other"}, "writes_other", "写入"),
+        ("nats", {"ok": False}, "broker", "消息总线"),
+        ("intake", {"ok": False, "restarts": 0}, "intake", "停滞"),
+        (
+            "intake",
+            {"ok": True, "restarts": 1, "restarted": {"reason": "silence", **EVENT}},
+            "intake_restarted",
+            "重启",
+        ),
+        ("clocks", {"ok": False}, "clocks", "停止"),
+        ("backlog", {"ok": False}, "backlog", "积压"),
+        ("deadlines", {"ok": False, "reason": "late", "oldest_s": 12.4}, "deadlines_late", "判定滞后 12 秒"),
+        ("deadlines", {"ok": False, "reason": "audit_stopped", "oldest_s": 0}, "audit_stopped", "自查"),
+        ("clock", {"ok": False, "reason": "skew", "skew_ms": -2500}, "clock_skew", "2.5 秒"),
+        (
+            "clock",
+            {"ok": False, "reason": "jump", "skew_ms": 0, "jump": {"by_s": -600.0, **EVENT}},
+            "clock_jump",
+            "-600",
+        ),
+        (
+            "clock",
+            {"ok": True, "skew_ms": None, "standstill": {"span_s": 3600.0, **EVENT}},
+            "standstill",
+            "3600",
+        ),
+    ],
+)
+def test_each_trouble_has_a_code_a_sentence_and_its_beginning(
+    name: str, check: Check, code: str, words: str
+) -> None:
+    [trouble] = troubles_of({**WELL, name: {"since": SINCE, **check}})
+
+    assert trouble.code == code
+    assert words in trouble.zh
+    assert trouble.en and trouble.en.isascii()
+    assert trouble.since == parse(SINCE)
+
+
+def test_the_grave_come_first() -> None:
+    found = troubles_of(
+        {**WELL, "nats": {"ok": False, "since": SINCE}, "clocks": {"ok": False, "since": SINCE}}
+    )
+
+    assert [(trouble.code, trouble.is_grave) for trouble in found] == [("clocks", True), ("broker", False)]
+
+
+def test_without_a_broker_an_intake_that_takes_nothing_in_is_not_said_twice() -> None:
+    found = troubles_of(
+        {
+            **WELL,
+            "nats": {"ok": False, "since": SINCE},
+            "intake": {"ok": False, "since": SINCE, "restarts": 0},
+        }
+    )
+
+    assert [trouble.code for trouble in found] == ["broker"]
+
+
+def test_an_intake_that_followed_the_broker_is_no_trouble() -> None:
+    intake = {"ok": True, "restarts": 1, "restarted": {"reason": "broker", **EVENT}}
+
+    assert troubles_of({**WELL, "intake": intake}) == ()

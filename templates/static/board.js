@@ -32,7 +32,7 @@
       if (!answer.ok) throw new Error(String(answer.status));
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (!page.getElementById("now")) return location.reload(); // signed out: the server sent the form
-      for (const id of ["heading", "where", "main"]) {
+      for (const id of ["heading", "where", "cards"]) {
         document.getElementById(id).replaceWith(page.getElementById(id));
       }
       document.title = page.title;

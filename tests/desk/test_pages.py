@@ -212,4 +212,6 @@ def test_a_page_uses_what_its_context_declares_and_no_more(
         macros |= {str(name) for node in tree.find_all(FromImport) for name in node.names}
         waiting += [each for each in jinja2.meta.find_referenced_templates(tree) if each]
 
-    assert used - macros - {"t", "language", "lang", "zone"} == {each.name for each in fields(context)}
+    assert used - macros - {"t", "language", "lang", "zone", "frame"} == {
+        each.name for each in fields(context)
+    }

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from reporter.core.terms import Category, ClockState, Grade, Mode, Verdict
 from reporter.desk import session
 from reporter.desk.auth import Action, Caller
-from reporter.desk.pages import Page, show
+from reporter.desk.pages import Page, framed, show
 from reporter.desk.services import Desk
 from reporter.store import queries
 from reporter.store.queries import ClockRow, IncidentRow
@@ -76,7 +76,6 @@ class BoardPage:
     cards: tuple[Card, ...]
     more: bool
     overdue_count: int
-    account: str
     unit: str
 
 
@@ -85,7 +84,7 @@ async def _board(request: Request, desk: Desk) -> Response:
     caller = await session.visitor(request, desk)
     if caller is None or not caller.may(Action.READ):
         return RedirectResponse(f"/sign-in?lang={language}", 303)
-    return show(desk, "pages/board.html", language, await _read(desk, caller))
+    return show(desk, "pages/board.html", language, await _read(desk, caller), frame=framed(request, caller))
 
 
 async def _read(desk: Desk, caller: Caller) -> BoardPage:
@@ -108,7 +107,6 @@ async def _read(desk: Desk, caller: Caller) -> BoardPage:
         cards=tuple(cards),
         more=len(found) > INCIDENTS_MAX,
         overdue_count=sum(cell.tone == "overdue" for card in cards for cell in card.clocks),
-        account=caller.account.name,
         unit=caller.tree.node(caller.unit).name,
     )
 

@@ -123,7 +123,7 @@ class Service:
             self._stack.callback(task.cancel)
         address = None
         if "desk" in settings.roles:
-            address = await self._open_desk(database, gate, health, catalog)
+            address = await self._open_desk(database, gate, health, catalog, group)
         try:
             async with asyncio.timeout(BROKER_WAIT_S):
                 await (intake.is_serving if is_engine else connected).wait()
@@ -131,7 +131,9 @@ class Service:
             log.warning("the broker at %s is not reachable yet; the service works without it", url)
         self.ready = {"ready": True, "http": address, "nats": url, "database": database.kind}
 
-    async def _open_desk(self, database: Database, gate: Gate, health: Health, catalog: Catalog) -> str:
+    async def _open_desk(
+        self, database: Database, gate: Gate, health: Health, catalog: Catalog, group: asyncio.TaskGroup
+    ) -> str:
         from reporter.desk.app import create_app
         from reporter.desk.server import Server
         from reporter.desk.services import Services
@@ -141,13 +143,17 @@ class Service:
             gate=gate,
             time=self.time,
             health=health.checks,
+            changed=gate.signals.boards,
             zone=self.settings.zone,
             language=self.settings.language,
             schedules=catalog.schedules.keys(),
         )
-        server = Server(create_app(services))
+        app = create_app(services)
+        server = Server(app)
         address = await server.start(self.settings.http_host, self.settings.http_port)
         self._stack.push_async_callback(server.stop)
+        self._stack.callback(group.create_task(app.state.hub.run()).cancel)
+        self._stack.callback(app.state.hub.close)
         return address
 
 

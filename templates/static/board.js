@@ -41,6 +41,7 @@ const tick = () => {
     if (bar.getAttribute("width") !== String(width)) bar.setAttribute("width", width);
   }
   const text = clock.text();
+  markDay(text.slice(5, 10));
   if (clockText.textContent !== text) clockText.textContent = text;
   const silent = heard.ms();
   const isStale = silent > STALE_MS;
@@ -57,6 +58,14 @@ const tick = () => {
     watch.stale();
   } else if (!banner.hidden) banner.hidden = true;
   watch.tick();
+};
+
+// The day of a moment is said where it is not today.
+const markDay = (today) => {
+  for (const day of document.querySelectorAll("main .day")) {
+    const isToday = day.textContent.trim() === today;
+    if (isToday !== day.parentElement.classList.contains("is-today")) day.parentElement.classList.toggle("is-today", isToday);
+  }
 };
 
 const sentence = (text) => {
@@ -109,6 +118,7 @@ const apply = (data) => {
   for (const [id, sum] of Object.entries(data.sums)) sums.set(id, sum);
   knowsCards = true;
   cards.dataset.density = data.density;
+  cards.classList.toggle("is-dense", data.density !== "comfortable");
   byId("none").hidden = data.order.length > 0;
   pages = data.pages;
   page = data.page;

@@ -141,7 +141,7 @@ async def test_the_board_shows_each_clock_by_shape_word_and_number(world: World)
 
     Page(page)
     assert "&lt;爆燃&gt; &amp; 二次" in page
-    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", re.sub(r"</span>\n", " ", page)))
     assert "初报 ✔+ 迟报 +2:00 时限 11-23 14:20:00 接报 11-23 14:22:00" in text
     assert "核报" in text or "▲ 临期 8:00" in text
     assert "▲ 临期 8:00 时限 11-23 15:00:00" in text

@@ -15,7 +15,7 @@ from reporter.store.queries import Scope
 PAGE: Final = 30
 WALL_PAGE: Final = 9
 PINNED_MAX: Final = 3
-CALLS_MAX: Final = 5
+CALLS_MAX: Final = 3
 UNITS_MAX: Final = 40
 
 

@@ -1,8 +1,9 @@
 """The board's events as bytes: made once for all boards that show the same.
 
 `board`: what has changed of the page (cards by id, parts by name) and the order; `alarm`: something has fired;
-`hb`: the stream lives, and what time it is; `bye`: ask for the page anew, which may lead to the form for signing in. The `id` of every event is how far the alarms
-have been told: a board that comes back sends it as `Last-Event-ID` and is told what it has missed.
+`hb`: the stream lives, and what time it is; `bye`: ask for the page anew, which may lead to the form for signing
+in. The `id` of every event is how far the alarms have been told: a board that comes back sends it as
+`Last-Event-ID` and is told what it has missed.
 """
 
 import json

@@ -102,7 +102,10 @@ const ring = () => {
 export const fired = (alarms) => {
   if (!alarms.length) return;
   const level = Math.max(...alarms.map((alarm) => alarm.level));
-  if (watching && !isMuted(level)) { sounds.play(level); soundedAt = Date.now(); }
+  if (watching && !isMuted(level)) {
+    sounds.play(level);
+    if (level >= BREACH) soundedAt = Date.now();
+  }
   for (const alarm of alarms) notify(alarm);
 };
 

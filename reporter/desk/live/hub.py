@@ -129,11 +129,11 @@ class Hub:
         now = self._time.now()
         board = board_of(situation, view, now, self._cards)
         data, shown = self.teller.board(board, self._troubles, now, Shown())
-        client.tell(self.teller.event("board", data or {}, self._cursor, RETRY_MS))
         if after is not None:
             missed = [each for each in _alarms(view, situation) if each[1].at > after - REPLAY_OVERLAP]
             if missed:
                 client.tell(self._alarm_event(view, missed, is_missed=True))
+        client.tell(self.teller.event("board", data or {}, self._cursor, RETRY_MS))
         if not group.clients:
             group.shown = shown
         elif group.shown.order != shown.order or group.shown.sums != shown.sums:
@@ -196,14 +196,14 @@ class Hub:
         self._next_tone_at = min(turns, default=None)
         new_ids = self._note_alarms(situation)
         for view, group in list(self._groups.items()):
-            board = board_of(situation, view, now, self._cards)
-            data, group.shown = self.teller.board(board, self._troubles, now, group.shown)
-            if data is not None:
-                self._send(group, self.teller.event("board", data, self._cursor))
             if new_ids:
                 fired = [each for each in _alarms(view, situation) if each[1].id in new_ids]
                 if fired:
                     self._send(group, self._alarm_event(view, fired, is_missed=False))
+            board = board_of(situation, view, now, self._cards)
+            data, group.shown = self.teller.board(board, self._troubles, now, group.shown)
+            if data is not None:
+                self._send(group, self.teller.event("board", data, self._cursor))
             await sleep(0)  # a page that somebody waits for goes between
 
     def _beat(self) -> None:

@@ -72,7 +72,7 @@ class Teller:
         view = board.view
         texts = self._texts(board, now)
         parts = {
-            name: self._renderer.macro(TEMPLATE, name, board, now, troubles, language=view.language)
+            name: self._renderer.macro(TEMPLATE, name, board, now, troubles, language=view.language).strip()
             for name in PARTS
         }
         after = Shown(

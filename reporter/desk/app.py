@@ -1,7 +1,11 @@
 """The application: every route, built from the services it is handed."""
 
+import os
+
 from fastapi import FastAPI
-from starlette.staticfiles import StaticFiles
+from starlette.responses import Response
+from starlette.staticfiles import PathLike, StaticFiles
+from starlette.types import Scope
 
 from reporter import __version__
 from reporter.desk import openapi, problems
@@ -39,5 +43,16 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(part.router(desk))
     for page in find_pages():
         app.add_api_route(page.route, bound(page, desk), methods=[page.method], include_in_schema=False)
-    app.mount("/static", StaticFiles(directory=templates_dir() / "static"), name="static")
+    app.mount("/static", _Static(directory=templates_dir() / "static"), name="static")
     return app
+
+
+class _Static(StaticFiles):
+    """Files that a browser may keep but asks about each time: after an upgrade nobody sees yesterday's page."""
+
+    def file_response(
+        self, full_path: PathLike, stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        answer = super().file_response(full_path, stat_result, scope, status_code)
+        answer.headers["Cache-Control"] = "no-cache"
+        return answer

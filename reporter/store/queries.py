@@ -10,7 +10,19 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar  # Any: columns of SQL and documents of JSON have no narrower type
 
-from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, cast, exists, func, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import JSON, Text
@@ -185,8 +197,7 @@ async def incident(
 
 async def open_versions(connection: AsyncConnection) -> dict[str, int]:
     """The version of every open incident, by id: whatever has changed, one of these has."""
-    statement = select(Incident.id, Incident.version).where(Incident.state == IncidentState.OPEN)
-    return {row.id: row.version for row in await connection.execute(statement)}
+    return {row.id: row.version for row in await connection.execute(_OPEN_VERSIONS)}
 
 
 async def open_parts(connection: AsyncConnection, ids: Sequence[str]) -> list[IncidentRecord]:
@@ -308,6 +319,10 @@ async def _with_parts(connection: AsyncConnection, rows: Sequence[IncidentRow]) 
 
 # Made once: to build a statement costs as much as to run it, and every command ends with these.
 _IDS: BindParameter[list[str]] = bindparam("ids", expanding=True)
+# The state is written into the statement: only then do the databases see that the index of open incidents serves.
+_OPEN_VERSIONS = select(Incident.id, Incident.version).where(
+    Incident.state == literal(IncidentState.OPEN.value, literal_execute=True)
+)
 _INCIDENTS = select(*_columns(IncidentRow, Incident)).where(Incident.id.in_(_IDS))
 _CLOCKS = select(*_columns(ClockRow, Clock)).where(Clock.incident_id.in_(_IDS)).order_by(Clock.position)
 _NOTICES = (

@@ -103,7 +103,8 @@ def counted(database: Database) -> Iterator[list[str]]:
     engine = database._reader.sync_engine
 
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        statements.append(statement)
+        if statement != "BEGIN":
+            statements.append(statement)
 
     event.listen(engine, "before_cursor_execute", note)
     try:

@@ -168,9 +168,15 @@ async def test_axe_finds_nothing(room: Room, path: str, scheme: str, language: s
         assert await page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-async def test_nine_incidents_fit_the_wall(room: Room) -> None:
-    for number in range(9):
-        await room.world.open(title=f"第 {number} 起", occurred=OVERDUE)
+@pytest.mark.parametrize("count", [4, 9])
+async def test_so_many_incidents_fit_the_wall(room: Room, count: int) -> None:
+    for number in range(count):
+        await room.world.open(
+            title=f"第 {number} 起" + "某地某某事件现场秩序有待核实" * 3,
+            occurred={"earliest": OVERDUE, "latest": "2026-11-23T13:50:00+08:00"},
+            place={"text": "某镇某路口"},
+            casualties={"dead": 3, "serious": 12, "light": 40},
+        )
     await room.world.pass_time(1)
     page = await room.seat(size="wall")
     await page.goto(f"{room.url}/?wall=1")

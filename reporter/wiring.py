@@ -147,7 +147,7 @@ class Service:
             parts.append(deadman.run(settings.dead_man_url, settings.dead_man_every_s, health.is_well))
         for task in [group.create_task(part) for part in parts]:
             self._stack.callback(task.cancel)
-        address = await self._open_http(database, gate, health, catalog)
+        address = await self._open_http(database, gate, health, catalog, group)
         try:
             async with asyncio.timeout(BROKER_WAIT_S):
                 await (intake.is_serving if is_engine else connected).wait()
@@ -156,7 +156,7 @@ class Service:
         self.ready = {"ready": True, "http": address, "nats": url, "database": database.kind}
 
     async def _open_http(
-        self, database: Database, gate: Gate, health: Health, catalog: Catalog
+        self, database: Database, gate: Gate, health: Health, catalog: Catalog, group: asyncio.TaskGroup
     ) -> str | None:
         """Serves the desk, or only health and metrics where it is not among the roles. Returns the address."""
         from reporter.desk.app import create_app
@@ -169,12 +169,14 @@ class Service:
             gate=gate,
             time=self.time,
             health=health.checks,
+            changed=gate.signals.boards,
             zone=self.settings.zone,
             language=self.settings.language,
             schedules=catalog.schedules.keys(),
         )
         is_desk = "desk" in self.settings.roles
-        server = Server(create_app(services) if is_desk else create_probe(services))
+        app = create_app(services) if is_desk else create_probe(services)
+        server = Server(app)
         try:
             address = await server.start(self.settings.http_host, self.settings.http_port)
         except OSError as error:
@@ -183,6 +185,9 @@ class Service:
             log.warning("health and metrics are not served at %s: %s", self.settings.http, error)
             return None
         self._stack.push_async_callback(server.stop)
+        if is_desk:
+            self._stack.callback(group.create_task(app.state.hub.run()).cancel)
+            self._stack.callback(app.state.hub.close)
         return address
 
 

@@ -1,7 +1,11 @@
 """The application: every route, built from the services it is handed."""
 
+import os
+
 from fastapi import FastAPI
-from starlette.staticfiles import StaticFiles
+from starlette.responses import Response
+from starlette.staticfiles import PathLike, StaticFiles
+from starlette.types import Scope
 
 from reporter import __version__
 from reporter.desk import openapi, problems
@@ -17,6 +21,7 @@ from reporter.desk.api import (
 )
 from reporter.desk.auth import Authenticator
 from reporter.desk.edge import Edge
+from reporter.desk.live.hub import Hub
 from reporter.desk.pages import bound, find_pages
 from reporter.desk.services import Desk, Services
 from reporter.render import Renderer
@@ -25,9 +30,13 @@ from reporter.store.editions import Editions
 
 
 def create_app(services: Services) -> FastAPI:
-    """The desk and the HTTP API as one ASGI application. It starts and stops nothing."""
+    """The desk and the HTTP API as one ASGI application. It starts and stops nothing: `app.state.hub` has to be
+    run for boards to live, and closed before the server is stopped.
+    """
     renderer = Renderer(services.zone, services.language)
-    desk = Desk(services, Authenticator(services.database), renderer, Editions())
+    editions = Editions()
+    hub = Hub(services.database, services.time, renderer, editions, services.health, services.changed)
+    desk = Desk(services, Authenticator(services.database), renderer, editions, hub)
     app = FastAPI(
         title="Reporter",
         version=__version__,
@@ -35,6 +44,7 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.state.hub = hub
     problems.install(app)
     openapi.install(app)
     app.add_middleware(Edge, time_source=services.time)
@@ -42,5 +52,16 @@ def create_app(services: Services) -> FastAPI:
         app.include_router(part.router(desk))
     for page in find_pages():
         app.add_api_route(page.route, bound(page, desk), methods=[page.method], include_in_schema=False)
-    app.mount("/static", StaticFiles(directory=templates_dir() / "static"), name="static")
+    app.mount("/static", _Static(directory=templates_dir() / "static"), name="static")
     return app
+
+
+class _Static(StaticFiles):
+    """Files that a browser may keep but asks about each time: after an upgrade nobody sees yesterday's page."""
+
+    def file_response(
+        self, full_path: PathLike, stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        answer = super().file_response(full_path, stat_result, scope, status_code)
+        answer.headers["Cache-Control"] = "no-cache"
+        return answer

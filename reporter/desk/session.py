@@ -8,6 +8,7 @@ from fastapi.responses import Response
 
 from reporter.desk.auth import Caller
 from reporter.desk.bodies import read_bounded
+from reporter.desk.frame import LANGUAGE_COOKIE
 from reporter.desk.problems import forbidden
 from reporter.desk.services import Desk
 from reporter.render import LANGUAGES
@@ -59,6 +60,8 @@ async def read_form(request: Request) -> dict[str, str]:
 
 
 def language_of(request: Request, desk: Desk) -> str:
-    """`?lang=`, else the default of the installation."""
-    asked = request.query_params.get("lang", "")
-    return asked if asked in LANGUAGES else desk.services.language
+    """`?lang=`, else what the reader chose last, else the default of the installation."""
+    for asked in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
+        if asked in LANGUAGES:
+            return asked
+    return desk.services.language

@@ -15,13 +15,13 @@ class Trouble:
     """One thing that people at the desk should know.
 
     `code` is a word that stays the same; `zh` and `en` one sentence each; `since` the product's instant from which
-    it has been so; `is_grave`: deadlines or reports are concerned now, and somebody has to act.
+    it has been so, where that is known; `is_grave`: deadlines or reports are concerned now, and somebody has to act.
     """
 
     code: str
     zh: str
     en: str
-    since: datetime
+    since: datetime | None
     is_grave: bool = False
 
 
@@ -161,4 +161,5 @@ _TELLERS: Mapping[str, Callable[[Check], Iterator[Trouble]]] = {
 
 
 def _trouble(check: Check, code: str, zh: str, en: str, *, is_grave: bool = False) -> Trouble:
-    return Trouble(code, zh, en, parse(str(check["since"])), is_grave)
+    since = check.get("since")
+    return Trouble(code, zh, en, None if since is None else parse(str(since)), is_grave)

@@ -10,7 +10,19 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar  # Any: columns of SQL and documents of JSON have no narrower type
 
-from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, cast, exists, func, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import JSON, Text
@@ -20,6 +32,9 @@ from reporter.store.models import Base, Clock, Inbox, Incident, Line, Notice
 
 OVERDUE = "overdue"
 """A filter beside the verdicts: breached and still open."""
+
+IDS_MAX = 10_000
+"""How many values one statement may name: both databases allow some more."""
 
 Scope = frozenset[str] | None
 """The codes of the units that may be seen; None: all."""
@@ -180,17 +195,24 @@ async def incident(
     return records[0] if records else None
 
 
-async def board(
-    connection: AsyncConnection, scope: Scope, limit: int
-) -> list[tuple[IncidentRow, tuple[ClockRow, ...]]]:
-    """The newest open incidents with their clocks: two queries."""
-    wanted = IncidentFilter(scope=scope, state=IncidentState.OPEN)
-    statement = _filtered(wanted, connection.dialect.name).order_by(
-        Incident.occurred_earliest_at.desc(), Incident.id.desc()
-    )
-    rows = [IncidentRow(*row) for row in await connection.execute(statement.limit(limit))]
-    clocks = await _clocks(connection, [row.id for row in rows])
-    return [(row, tuple(clocks.get(row.id, ()))) for row in rows]
+async def open_versions(connection: AsyncConnection) -> dict[str, int]:
+    """The version of every open incident, by id: whatever has changed, one of these has."""
+    return {row.id: row.version for row in await connection.execute(_OPEN_VERSIONS)}
+
+
+async def open_parts(connection: AsyncConnection, ids: Sequence[str]) -> list[IncidentRecord]:
+    """These incidents with clocks and notices, without reports: three queries, none for none."""
+    found: list[IncidentRecord] = []
+    for start in range(0, len(ids), IDS_MAX):
+        part = ids[start : start + IDS_MAX]
+        rows = [IncidentRow(*row) for row in await connection.execute(_INCIDENTS, {"ids": part})]
+        clocks = await _clocks(connection, part)
+        notices = await _notices(connection, part)
+        found += [
+            IncidentRecord(row, tuple(clocks.get(row.id, ())), tuple(notices.get(row.id, ())), ())
+            for row in rows
+        ]
+    return found
 
 
 async def standing(connection: AsyncConnection, incident_id: str) -> Standing | None:
@@ -297,6 +319,11 @@ async def _with_parts(connection: AsyncConnection, rows: Sequence[IncidentRow]) 
 
 # Made once: to build a statement costs as much as to run it, and every command ends with these.
 _IDS: BindParameter[list[str]] = bindparam("ids", expanding=True)
+# The state is written into the statement: only then do the databases see that the index of open incidents serves.
+_OPEN_VERSIONS = select(Incident.id, Incident.version).where(
+    Incident.state == literal(IncidentState.OPEN.value, literal_execute=True)
+)
+_INCIDENTS = select(*_columns(IncidentRow, Incident)).where(Incident.id.in_(_IDS))
 _CLOCKS = (
     select(Incident.id, *(getattr(Clock, each.name) for each in fields(ClockRow)[1:]))
     .join(Incident, Incident.number == Clock.number)

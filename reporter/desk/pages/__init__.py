@@ -6,13 +6,17 @@ A page's context is a frozen dataclass beside its view; its fields are all that 
 import pkgutil
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, fields
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 
+from reporter.desk.auth import Caller
+from reporter.desk.frame import LANGUAGE_COOKIE, LANGUAGE_COOKIE_S, NOBODY, Frame, frame_of
 from reporter.desk.services import Desk
+from reporter.render import LANGUAGES
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -39,12 +43,32 @@ def find_pages() -> Iterator[Page]:
         yield from import_module(f"{__name__}.{module.name}").PAGES
 
 
+def framed(request: Request, caller: Caller | None) -> Frame:
+    """The frame of the page that answers `request`: pass it to `show`."""
+    return frame_of(request, caller, _routes())
+
+
 def show(
-    desk: Desk, template: str, language: str, context: "DataclassInstance", status: int = 200
+    desk: Desk,
+    template: str,
+    language: str,
+    context: "DataclassInstance",
+    status: int = 200,
+    frame: Frame = NOBODY,
 ) -> HTMLResponse:
-    """The page, rendered from its context."""
+    """The page, rendered from its context within its frame."""
     values = {each.name: getattr(context, each.name) for each in fields(context)}
-    return HTMLResponse(desk.renderer.render(template, language=language, **values), status)
+    answer = HTMLResponse(desk.renderer.render(template, language=language, frame=frame, **values), status)
+    if frame.chosen_language in LANGUAGES:
+        answer.set_cookie(
+            LANGUAGE_COOKIE, frame.chosen_language, max_age=LANGUAGE_COOKIE_S, path="/", samesite="lax"
+        )
+    return answer
+
+
+@cache
+def _routes() -> frozenset[str]:
+    return frozenset(page.route for page in find_pages() if page.method == "GET")
 
 
 def bound(page: Page, desk: Desk) -> Callable[[Request], Awaitable[Response]]:

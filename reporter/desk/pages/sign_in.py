@@ -6,7 +6,7 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
 from reporter.desk import session
-from reporter.desk.pages import Page, show
+from reporter.desk.pages import Page, framed, show
 from reporter.desk.problems import HttpProblem
 from reporter.desk.services import Desk
 
@@ -20,7 +20,7 @@ class SignInPage:
 
 async def _form(request: Request, desk: Desk) -> Response:
     language = session.language_of(request, desk)
-    return show(desk, "pages/sign_in.html", language, SignInPage(None))
+    return show(desk, "pages/sign_in.html", language, SignInPage(None), frame=framed(request, None))
 
 
 async def _sign_in(request: Request, desk: Desk) -> Response:
@@ -31,7 +31,12 @@ async def _sign_in(request: Request, desk: Desk) -> Response:
         await desk.auth.check(request, secret)
     except HttpProblem as problem:
         answer: Response = show(
-            desk, "pages/sign_in.html", language, SignInPage(problem.detail), problem.status
+            desk,
+            "pages/sign_in.html",
+            language,
+            SignInPage(problem.detail),
+            problem.status,
+            framed(request, None),
         )
         answer.headers.update(problem.headers)
         return answer

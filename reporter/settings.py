@@ -47,6 +47,31 @@ def _text(raw: object) -> str:
     raise _Unfit(expected)
 
 
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The tables `[<channel>.<account>]` as written; `folder` is where relative paths in them start."""
+
+    document: Mapping[str, object] = field(default_factory=dict)
+    folder: Path = Path()
+
+
+def _tables(raw: object) -> Tables:
+    """Tables of the file itself, or those of a TOML file of their own."""
+    if isinstance(raw, Tables):
+        return raw
+    if isinstance(raw, Mapping):
+        return Tables(raw)
+    path = _path(raw)
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as reason:
+        # The reason may quote the file, and the file holds secrets.
+        expected = f"a TOML file that can be read ({type(reason).__name__})"
+        raise _Unfit(expected) from None
+    tables = document.get("channels", document)
+    return Tables(tables if isinstance(tables, Mapping) else {"channels": tables}, path.parent)
+
+
 def _path(raw: object) -> Path:
     return Path(_text(str(raw) if isinstance(raw, Path) else raw)).expanduser()
 
@@ -180,6 +205,34 @@ class Settings:
     webhook_timeout_s: float = field(
         default=10.0, metadata=_about("longest wait for a webhook's answer, in seconds", _seconds)
     )
+    public_url: str | None = field(
+        default=None,
+        metadata=_about(
+            "address at which people reach the desk; notices then carry links", _url("http", "https")
+        ),
+    )
+    channels: Tables = field(
+        default=Tables(),
+        metadata=_about(
+            "accounts of the channels: tables [channels.<channel>.<account>] of reporter.toml, or a TOML "
+            "file of them",
+            _tables,
+            secret=True,
+        ),
+    )
+    nats_seed_file: Path | None = field(
+        default=None, metadata=_about("file with the nkey seed the service shows the broker", _path)
+    )
+    nats_credentials: Path | None = field(
+        default=None, metadata=_about("credentials file (JWT and seed) the service shows the broker", _path)
+    )
+    nats_tls_ca: Path | None = field(
+        default=None, metadata=_about("certificates the broker's own is checked against (PEM)", _path)
+    )
+    nats_tls_cert: Path | None = field(
+        default=None, metadata=_about("certificate the service shows the broker (PEM)", _path)
+    )
+    nats_tls_key: Path | None = field(default=None, metadata=_about("key of that certificate (PEM)", _path))
     log_level: str = field(
         default="info",
         metadata=_about(
@@ -278,9 +331,6 @@ def load(flags: Mapping[str, object] | None = None, environ: Mapping[str, str] |
                 problems.append(f"{each.name} ({source}): {_shown(each, raw)} is not {expected}")
     if problems:
         raise SettingsError(problems)
-    for name in ("data_dir", "schedules"):
-        if file is not None and name in values and given[name][1] == str(file):
-            values[name] = file.parent / values[name]
     return Settings(**values)
 
 
@@ -301,13 +351,25 @@ def _from_file(file: Path, problems: list[str]) -> dict[str, tuple[object, str]]
     problems += [
         f"{file}: unknown key {key}; valid keys: {', '.join(valid)}" for key in document if key not in valid
     ]
-    return {key: (raw, str(file)) for key, raw in document.items() if key in valid}
+    readers = {each.name: each.metadata["read"] for each in fields(Settings)}
+    return {
+        key: (_placed(raw, readers[key], file.parent), str(file))
+        for key, raw in document.items()
+        if key in valid
+    }
+
+
+def _placed(raw: object, read: Reader, folder: Path) -> object:
+    """What the file says, paths in it starting at the file's own folder."""
+    if read in (_path, _tables) and isinstance(raw, str) and raw.strip():
+        return str(folder / Path(raw).expanduser())
+    return Tables(raw, folder) if read is _tables and isinstance(raw, Mapping) else raw
 
 
 def _default(each: Field[Any]) -> str:
     if isinstance(each.default, frozenset):
         return ",".join(sorted(each.default))
-    return "" if each.default is None else str(each.default)
+    return "" if each.default is None or isinstance(each.default, Tables) else str(each.default)
 
 
 def _shown(each: Field[Any], value: object) -> str:

@@ -14,7 +14,7 @@ from types import TracebackType
 
 from reporter.bus import Bus
 from reporter.catalog import Catalog, load
-from reporter.channels.folder import close_channels, load_channels
+from reporter.channels.folder import close_channels, load_channels, longest_s
 from reporter.embedded import EmbeddedNats
 from reporter.engine import heartbeat
 from reporter.engine.doorbell import Doorbell
@@ -108,7 +108,8 @@ class Service:
                 self.time,
                 gate.signals.notices,
                 gate.signals.calm,
-                send_timeout_s=max(15.0, settings.webhook_timeout_s + 5),
+                send_timeout_s=max(15.0, longest_s(channels.values()) + 5),
+                public_url=settings.public_url,
             )
             replica = f"{socket.gethostname()}/{os.getpid()}"
             parts += [

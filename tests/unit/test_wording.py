@@ -75,6 +75,7 @@ def test_every_reason_has_its_texts_and_every_text_its_reason() -> None:
     for name in folders:
         assert {path.name for path in (templates_dir() / "notices" / name).iterdir()} == {
             "subject.txt",
+            "short.txt",
             "body.txt",
         }
 

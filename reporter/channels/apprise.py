@@ -2,14 +2,16 @@
 
 Some of its plugins call a message sent that the other side refused, because they look at the HTTP status
 only; for DingTalk, WeCom and Feishu there are channels of our own. It works in threads that cannot be ended
-from outside: a few of them, of its own, and who finds all busy is told so instead of waiting. Its log, which
-quotes addresses, is not kept.
+from outside: a few of them, of its own, and who finds all busy waits no longer than one's own time. Its log,
+which quotes addresses, is not kept.
 """
 
 import asyncio
 import logging
 import re
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from importlib import import_module
 from typing import Final
 
 from pydantic import SecretStr
@@ -44,7 +46,9 @@ class Apprise:
         self._services = services
         self.timeout_s = max(timeout_s, services.timeout_s)
         self._threads = ThreadPoolExecutor(THREADS, "apprise")
-        self._busy = 0
+        self._free = asyncio.Semaphore(THREADS)
+        self._loading = asyncio.Lock()
+        self._is_loaded = False
         for name in ("apprise", "urllib3", "requests", "requests_oauthlib"):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
@@ -57,15 +61,10 @@ class Apprise:
             raise ChannelError("not an address of Apprise", permanent=True)
         if found[1].lower() in REFUSED_SCHEMES:
             raise ChannelError(f"{found[1].lower()}:// has no place here", permanent=True)
-        if self._busy >= THREADS:
-            raise ChannelError("all threads for Apprise are stuck", permanent=False)
-        self._busy += 1
-        sending = self._threads.submit(_send, url, message.subject, message.text, self.timeout_s)
-        loop = asyncio.get_running_loop()
-        sending.add_done_callback(lambda _: loop.call_soon_threadsafe(self._one_less))
+        await self._load()
         try:
             async with asyncio.timeout(self.timeout_s):
-                is_sent = await asyncio.wrap_future(sending)
+                is_sent = await self._in_thread(url, message)
         except TimeoutError:
             msg = f"no answer within {self.timeout_s:g} s"
             raise ChannelError(msg, permanent=False) from None
@@ -78,8 +77,29 @@ class Apprise:
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _one_less(self) -> None:
-        self._busy -= 1
+    async def _load(self) -> None:
+        """Imports the library, which takes a second."""
+        async with self._loading:
+            if not self._is_loaded:
+                await asyncio.to_thread(import_module, "apprise")
+                self._is_loaded = True
+
+    async def _in_thread(self, url: str, message: Message) -> bool | None:
+        """A thread counts as taken until it has ended, also when nobody waits for it any more."""
+        loop = asyncio.get_running_loop()
+        await self._free.acquire()
+
+        def done(_: object) -> None:
+            with suppress(RuntimeError):  # the loop has been closed meanwhile
+                loop.call_soon_threadsafe(self._free.release)
+
+        try:
+            sending = self._threads.submit(_send, url, message.subject, message.text, self.timeout_s)
+        except RuntimeError as error:  # closed
+            self._free.release()
+            raise ChannelError("the channel has been closed", permanent=False) from error
+        sending.add_done_callback(done)
+        return await asyncio.wrap_future(sending)
 
 
 def _send(url: str, subject: str, text: str, timeout_s: float) -> bool | None:

@@ -127,8 +127,9 @@ async def _read(stream: asyncio.StreamReader) -> str:
     return kept.decode("utf-8", "replace")
 
 
-def make(settings: Settings) -> Command:
-    return Command(accounts(settings, NAME, Program))
+def make(settings: Settings) -> Command | None:
+    programs = accounts(settings, NAME, Program)
+    return Command(programs) if programs else None
 
 
 CHANNEL = make

@@ -94,8 +94,9 @@ def _body(message: Message, robot: Robot, named: list[str]) -> dict[str, object]
     return {"msgtype": "markdown", "markdown": {"title": title, "text": text}, "at": at}
 
 
-def make(settings: Settings) -> DingTalk:
-    return DingTalk(accounts(settings, NAME, Robot))
+def make(settings: Settings) -> DingTalk | None:
+    robots = accounts(settings, NAME, Robot)
+    return DingTalk(robots) if robots else None
 
 
 CHANNEL = make

@@ -92,8 +92,9 @@ def _body(message: Message, named: list[str]) -> dict[str, object]:
     return {"msg_type": "post", "content": {"post": content}}
 
 
-def make(settings: Settings) -> Feishu:
-    return Feishu(accounts(settings, NAME, Robot))
+def make(settings: Settings) -> Feishu | None:
+    robots = accounts(settings, NAME, Robot)
+    return Feishu(robots) if robots else None
 
 
 CHANNEL = make

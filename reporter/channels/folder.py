@@ -9,30 +9,40 @@ from reporter.channels.contract import Bounded, Channel, Closing
 from reporter.settings import Settings, SettingsError
 
 
+def channel_names() -> list[str]:
+    """The channels there are, whether or not these settings have an account for them."""
+    modules = [module.name for module in iter_modules(channels.__path__)]
+    return sorted(
+        name for name in modules if hasattr(import_module(f"{channels.__name__}.{name}"), "CHANNEL")
+    )
+
+
 def load_channels(settings: Settings) -> dict[str, Channel]:
     """Every channel of the folder by name, made by its module's `CHANNEL(settings)`.
+
+    One that is nothing without an account, and has none, answers None: it does not exist here, so that who
+    has no other address is noticed on the desk.
 
     Errors: ValueError where two have one name; SettingsError with everything wrong with all their accounts.
     """
     found: dict[str, Channel] = {}
-    names: set[str] = set()
+    names = channel_names()
     problems: list[str] = []
-    for module in sorted(iter_modules(channels.__path__), key=lambda module: module.name):
-        make = getattr(import_module(f"{channels.__name__}.{module.name}"), "CHANNEL", None)
-        if make is None:
-            continue
-        names.add(module.name)
+    for name in names:
+        make = import_module(f"{channels.__name__}.{name}").CHANNEL
         try:
-            channel: Channel = make(settings)
+            channel: Channel | None = make(settings)
         except SettingsError as wrong:
             problems += wrong.problems
+            continue
+        if channel is None:
             continue
         if channel.name in found:
             msg = f"two channels are named {channel.name}"
             raise ValueError(msg)
         found[channel.name] = channel
     problems += [
-        f"channels.{name}: there is no such channel; there are {', '.join(sorted(names))}"
+        f"channels.{name}: there is no such channel; there are {', '.join(names)}"
         for name in settings.channels.document
         if name not in names
     ]

@@ -173,8 +173,9 @@ def _at(said: str, path: str | None) -> str | None:
     return found if isinstance(found, str) else json.dumps(found)
 
 
-def make(settings: Settings) -> Sms:
-    return Sms(accounts(settings, NAME, Gateway))
+def make(settings: Settings) -> Sms | None:
+    gateways = accounts(settings, NAME, Gateway)
+    return Sms(gateways) if gateways else None
 
 
 CHANNEL = make

@@ -123,12 +123,12 @@ async def _send(server: Server, to: Address, letter: EmailMessage) -> Receipt:
     except smtp.SMTPTimeoutError:
         msg = f"no answer within {server.timeout_s:g} s"
         raise ChannelError(msg, permanent=False) from None
-    except (smtp.SMTPNotSupported, ssl.SSLCertVerificationError) as error:
-        raise ChannelError(scrubbed(str(error), secrets), permanent=True) from None
     except (smtp.SMTPException, OSError, ValueError) as error:
-        permanent = isinstance(error.__cause__, ssl.SSLCertVerificationError)
-        detail = "the server's certificate does not hold" if permanent else type(error).__name__
-        raise ChannelError(detail, permanent=permanent) from None
+        if any(isinstance(each, ssl.SSLCertVerificationError) for each in (error, error.__cause__)):
+            raise ChannelError("the server's certificate does not hold", permanent=True) from None
+        if type(error) is smtp.SMTPException:  # encryption or log-in is wanted, and not offered
+            raise ChannelError(scrubbed(str(error), secrets), permanent=True) from None
+        raise ChannelError(type(error).__name__, permanent=False) from None
     return Receipt(NoticeState.ACCEPTED, detail=scrubbed(f"250 {answer}", secrets))
 
 
@@ -145,8 +145,9 @@ def _tls(server: Server) -> ssl.SSLContext | None:
     return context
 
 
-def make(settings: Settings) -> Mail:
-    return Mail(accounts(settings, SMTP, Server))
+def make(settings: Settings) -> Mail | None:
+    servers = accounts(settings, SMTP, Server)
+    return Mail(servers) if servers else None
 
 
 CHANNEL = make

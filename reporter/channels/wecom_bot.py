@@ -69,8 +69,9 @@ def _body(message: Message, robot: Robot, named: list[str]) -> dict[str, object]
     return {"msgtype": "text", "text": {"content": content, "mentioned_mobile_list": mentioned}}
 
 
-def make(settings: Settings) -> WeComBot:
-    return WeComBot(accounts(settings, NAME, Robot))
+def make(settings: Settings) -> WeComBot | None:
+    robots = accounts(settings, NAME, Robot)
+    return WeComBot(robots) if robots else None
 
 
 CHANNEL = make

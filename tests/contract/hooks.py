@@ -52,6 +52,17 @@ class Hooks:
     def url(self, path: str = "/") -> str:
         return f"http://127.0.0.1:{self.port}{path}"
 
+    def bodies(self, *path: str) -> str:
+        """All that was posted, or what stands at that path of its JSON, as one text."""
+        found = ""
+        for asked in self.asked:
+            value: object = asked.document if path else asked.body.decode()
+            for part in path:
+                assert isinstance(value, dict)
+                value = value[part]
+            found += str(value)
+        return found
+
     def about(self, path: str) -> list[Asked]:
         return [asked for asked in self.asked if asked.path == path]
 

@@ -18,7 +18,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, PubAck, Storag
 from nats.js.errors import APIError, NotFoundError
 
 from reporter import metrics
-from reporter.busclient import Broker
+from reporter.busclient import Access, Broker
 from reporter.core.instants import parse
 
 log = logging.getLogger(__name__)
@@ -63,12 +63,13 @@ class Standing:
 class Bus:
     """One connection to the broker."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, access: Access | None = None) -> None:
         self.url = url
         self._broker = Broker(
             [part.strip() for part in url.split(",")],
+            access or Access(),
             max_reconnect_attempts=-1,
-            reconnect_time_wait=0.25,  # type: ignore[arg-type]  # seconds; the client below takes fractions
+            reconnect_time_wait=0.25,  # seconds; the client below takes fractions
             connect_timeout=2,
             ping_interval=5,
             max_outstanding_pings=2,

@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 
 from reporter.bus import Bus
+from reporter.busclient import access_of
 from reporter.catalog import Catalog, load
 from reporter.channels.folder import close_channels, load_channels, longest_s
 from reporter.embedded import EmbeddedNats
@@ -86,7 +87,7 @@ class Service:
         self._stack.push_async_callback(close_channels, channels.values())
         renderer = Renderer(settings.zone, settings.language)
         gate = Gate(database, catalog, self.time, tuple(channels))
-        bus = Bus(url)
+        bus = Bus(url, access_of(settings) if embedded is None else None)
         self._stack.push_async_callback(bus.close)
         fence = Fence(bus, self.time)
         intake = Intake(bus, gate, self.time)

@@ -8,13 +8,14 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 
 from reporter.bus import Bus
 from reporter.busclient import access_of
 from reporter.catalog import Catalog, load
+from reporter.channels import Channel
 from reporter.channels.folder import close_channels, load_channels, longest_s
 from reporter.embedded import EmbeddedNats
 from reporter.engine import heartbeat
@@ -125,7 +126,7 @@ class Service:
             self._stack.callback(task.cancel)
         address = None
         if "desk" in settings.roles:
-            address = await self._open_desk(database, gate, health, catalog)
+            address = await self._open_desk(database, gate, health, catalog, channels)
         try:
             async with asyncio.timeout(BROKER_WAIT_S):
                 await (intake.is_serving if is_engine else connected).wait()
@@ -133,7 +134,14 @@ class Service:
             log.warning("the broker at %s is not reachable yet; the service works without it", url)
         self.ready = {"ready": True, "http": address, "nats": url, "database": database.kind}
 
-    async def _open_desk(self, database: Database, gate: Gate, health: Health, catalog: Catalog) -> str:
+    async def _open_desk(
+        self,
+        database: Database,
+        gate: Gate,
+        health: Health,
+        catalog: Catalog,
+        channels: Mapping[str, Channel],
+    ) -> str:
         from reporter.desk.app import create_app
         from reporter.desk.server import Server
         from reporter.desk.services import Services
@@ -146,6 +154,8 @@ class Service:
             zone=self.settings.zone,
             language=self.settings.language,
             schedules=catalog.schedules.keys(),
+            channels=channels,
+            public_url=self.settings.public_url,
         )
         server = Server(create_app(services))
         address = await server.start(self.settings.http_host, self.settings.http_port)

@@ -4,6 +4,7 @@ httpx costs a tenth of a second to import: it is at first use.
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
@@ -92,6 +93,8 @@ class Poster:
 def _client() -> "httpx.AsyncClient":
     import httpx
 
+    for name in ("httpx", "httpcore"):  # they log every address, and addresses hold tokens
+        logging.getLogger(name).setLevel(logging.WARNING)
     return httpx.AsyncClient(
         limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX),
         follow_redirects=False,

@@ -5,7 +5,19 @@ from io import TextIOWrapper
 
 import typer
 
-from reporter.cli import board, broker, commands, doctor, keeping, ledger, reading, schedules, service, world
+from reporter.cli import (
+    board,
+    broker,
+    channels,
+    commands,
+    doctor,
+    keeping,
+    ledger,
+    reading,
+    schedules,
+    service,
+    world,
+)
 
 app = typer.Typer(
     name="reporter",
@@ -21,7 +33,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 
-for module in (service, commands, reading, board, world, ledger, schedules, keeping, doctor, broker):
+for module in (
+    service,
+    commands,
+    reading,
+    board,
+    world,
+    ledger,
+    schedules,
+    keeping,
+    doctor,
+    channels,
+    broker,
+):
     module.register(app)
 
 

@@ -115,6 +115,8 @@ class NoticeReason(StrEnum):
     REPORT_AFTER_WITHDRAWAL = "report_after_withdrawal"
     REJECTED = "rejected"
     HELD = "held"
+    TEST = "test"
+    """Of no incident: somebody tries a channel."""
 
 
 class NoticeState(StrEnum):
@@ -218,6 +220,7 @@ LABELS: Final[dict[type[StrEnum], dict[str, tuple[str, str]]]] = {
         NoticeReason.REPORT_AFTER_WITHDRAWAL: ("撤回后收到报告", "Report after withdrawal"),
         NoticeReason.REJECTED: ("无法识别的消息", "Unreadable message"),
         NoticeReason.HELD: ("未知事件的消息", "Message for an unknown incident"),
+        NoticeReason.TEST: ("渠道测试", "Channel test"),
     },
     NoticeState: {
         NoticeState.QUEUED: ("待发", "Queued"),

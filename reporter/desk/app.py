@@ -5,7 +5,7 @@ from starlette.staticfiles import StaticFiles
 
 from reporter import __version__
 from reporter.desk import openapi, problems
-from reporter.desk.api import audit, commands, incidents, service
+from reporter.desk.api import audit, channels, commands, incidents, service
 from reporter.desk.auth import Authenticator
 from reporter.desk.edge import Edge
 from reporter.desk.pages import bound, find_pages
@@ -29,7 +29,7 @@ def create_app(services: Services) -> FastAPI:
     problems.install(app)
     openapi.install(app)
     app.add_middleware(Edge, time_source=services.time)
-    for part in (incidents, commands, audit, service):
+    for part in (incidents, commands, audit, channels, service):
         app.include_router(part.router(desk))
     for page in find_pages():
         app.add_api_route(page.route, bound(page, desk), methods=[page.method], include_in_schema=False)

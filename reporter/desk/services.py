@@ -1,9 +1,10 @@
 """What the desk is handed: wiring fills it, tests fill it with the same real things."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from reporter.channels.contract import Channel
 from reporter.core.command import Command, Outcome
 from reporter.desk.auth import Authenticator
 from reporter.render import Renderer
@@ -29,7 +30,8 @@ class Services:
 
     `schedules` are the ids an opening may name; without any, whatever it names is left to the gate.
     `health` answers the checks by name; `database` must be among them, and is false also where its schema
-    does not match. `zone` is the one people read times in; `language` (`zh`, `en`) that of pages by default.
+    does not match. `channels` are those that may be tried. `zone` is the one people read times in; `language`
+    (`zh`, `en`) that of pages by default.
     """
 
     database: Database
@@ -39,6 +41,8 @@ class Services:
     schedules: Collection[str] = ()
     zone: str = "Asia/Shanghai"
     language: str = "zh"
+    channels: Mapping[str, Channel] = field(default_factory=dict)
+    public_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,9 +53,15 @@ def the_message(
 def test_the_texts_are_those_that_were_read_and_agreed() -> None:
     """After a change of wording: read what this prints, and replace the file's content with it."""
     due = NOW - timedelta(minutes=5)
+    of_no_incident = {NoticeReason.REJECTED, NoticeReason.HELD, NoticeReason.TEST}
     cases = [
         the_message(a_notice(reason=reason), due_at=due, ack=reason is NoticeReason.BREACH)
         for reason in NoticeReason
+        if reason not in of_no_incident
+    ]
+    cases += [
+        the_message(a_notice(reason=reason, incident_id=None, obligation=None))
+        for reason in sorted(of_no_incident)
     ]
     cases.append(the_message(a_notice(to_role="superior.leader", mode=Mode.EXERCISE), due_at=due))
     cases.append(the_message(a_notice(person=None, note="nobody_on_duty"), due_at=NOW + timedelta(minutes=5)))

@@ -18,7 +18,7 @@ from reporter.engine.notify import Notifier
 from reporter.engine.record import Gate
 from reporter.render import Renderer
 from reporter.resources import schedules_dir
-from reporter.settings import Settings
+from reporter.settings import Settings, Tables
 from reporter.store import schema
 from reporter.store.database import Database
 from reporter.store.models import Notice, table
@@ -45,9 +45,11 @@ class World:
     hooks: Hooks
     channels: list[Channel] = field(default_factory=list)
 
-    def notifier(self, gate: Gate | None = None, *, send_timeout_s: float = 15) -> Notifier:
+    def notifier(
+        self, gate: Gate | None = None, *, send_timeout_s: float = 15, accounts: Tables | None = None
+    ) -> Notifier:
         gate = gate or self.gate
-        channels = load_channels(Settings(webhook_timeout_s=60))
+        channels = load_channels(Settings(webhook_timeout_s=60, channels=accounts or Tables()))
         self.channels += channels.values()
         renderer, signals = Renderer("Asia/Shanghai"), gate.signals
         return Notifier(

@@ -23,6 +23,7 @@ from reporter.bus import (
     SUBJECTS_OUT,
 )
 from reporter.busclient import Access, access_of
+from reporter.channels import close_channels, load_channels
 from reporter.cli.doctor import Finding, Health
 from reporter.cli.schedules import catalog_of
 from reporter.cli.trouble import Trouble
@@ -54,6 +55,7 @@ async def examine(settings: Settings) -> list[Finding]:
     findings += await _database(settings)
     findings += await _broker(settings)
     findings.append(_schedules(settings))
+    findings.append(await _channels(settings))
     return findings
 
 
@@ -308,3 +310,15 @@ def _schedules(settings: Settings) -> Finding:
         return Finding("schedules", Health.WRONG, trouble.zh, trouble.en)
     ids = ", ".join(catalog.schedules)
     return Finding("schedules", Health.GOOD, ids, ids)
+
+
+async def _channels(settings: Settings) -> Finding:
+    """Whether every account can be used as it is written; whether anything arrives, `channel test` says."""
+    try:
+        channels = load_channels(settings)
+    except SettingsError as wrong:
+        listing = "; ".join(wrong.problems)
+        return Finding("channels", Health.WRONG, f"渠道账户有误：{listing}", f"accounts are wrong: {listing}")
+    await close_channels(channels.values())
+    names = ", ".join(sorted(channels))
+    return Finding("channels", Health.GOOD, names, names)

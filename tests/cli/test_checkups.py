@@ -11,7 +11,7 @@ from reporter.cli.checkups import differences, examine
 from reporter.cli.doctor import Finding, Health
 from reporter.core.terms import DutyRole
 from reporter.demo.world import build
-from reporter.settings import Settings
+from reporter.settings import Settings, Tables
 from reporter.store.checkup import gaps, schema_differences
 from reporter.timesource import SystemTime
 from tests.cli.ledgers import AT, fresh_database
@@ -102,3 +102,15 @@ def test_a_weaker_stream_is_told_in_words() -> None:
 
     assert differences(STREAM_IN, SUBJECTS_IN, ours) == []
     assert len(differences(STREAM_IN, SUBJECTS_IN, theirs)) == 4
+
+
+async def test_an_account_of_a_channel_that_cannot_be_used_is_named_without_its_secret(
+    tmp_path: Path,
+) -> None:
+    tables = Tables({"dingtalk": {"ops": {"tokken": "hidden-word"}}})
+
+    findings = await examine(Settings(data_dir=tmp_path, nats_port=0, channels=tables))
+
+    (wrong,) = (each for each in findings if each.name == "channels")
+    assert wrong.health is Health.WRONG
+    assert "channels.dingtalk.ops.tokken" in wrong.en and "hidden-word" not in wrong.en + wrong.zh

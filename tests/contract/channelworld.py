@@ -10,6 +10,8 @@ from reporter.core.terms import Mode, NoticeReason
 from reporter.settings import Settings, Tables
 
 TIMEOUT_S = 0.5
+"""Of who is to wait in vain; of all others `AMPLE_S`, since the machine may be busy."""
+AMPLE_S = 20.0
 
 
 def a_message(address: str = "", *, mode: Mode = Mode.ACTUAL, id_: str = "n-1") -> Message:
@@ -27,9 +29,11 @@ def a_message(address: str = "", *, mode: Mode = Mode.ACTUAL, id_: str = "n-1") 
 
 
 @asynccontextmanager
-async def opened(name: str, **accounts: object) -> AsyncIterator[Channel]:
+async def opened(
+    name: str, *, webhook_timeout_s: float = AMPLE_S, **accounts: object
+) -> AsyncIterator[Channel]:
     """The channel with these accounts, closed in the end."""
-    channels = load_channels(Settings(webhook_timeout_s=TIMEOUT_S, channels=Tables({name: accounts})))
+    channels = load_channels(Settings(webhook_timeout_s=webhook_timeout_s, channels=Tables({name: accounts})))
     try:
         yield channels[name]
     finally:

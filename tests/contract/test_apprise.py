@@ -7,7 +7,7 @@ import pytest
 
 from reporter.channels.apprise import Apprise
 from reporter.core.terms import NoticeState
-from tests.contract.channelworld import a_message, failing, opened
+from tests.contract.channelworld import TIMEOUT_S, a_message, failing, opened
 from tests.contract.hooks import Hooks, listening, status
 
 
@@ -53,7 +53,7 @@ async def test_what_is_no_address_is_for_good(address: str) -> None:
 async def test_who_never_answers_costs_the_time_limit(hooks: Hooks) -> None:
     hooks.answers["/x"] = None
 
-    async with opened("apprise") as channel:
+    async with opened("apprise", webhook_timeout_s=TIMEOUT_S) as channel:
         assert isinstance(channel, Apprise)
         error = await failing(channel, a_message(f"json://127.0.0.1:{hooks.port}/x"))
 

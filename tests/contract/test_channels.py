@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 
 from reporter.channels import Channel, ChannelError, Receipt, close_channels, load_channels
-from reporter.channels.apprise import Apprise
 from reporter.channels.console import Console
 from reporter.channels.folder import channel_names
 from reporter.core.terms import Mode, NoticeState
 from reporter.settings import Settings, Tables
-from tests.contract.channelworld import TIMEOUT_S, a_message
+from tests.contract.channelworld import AMPLE_S, a_message
 from tests.contract.hooks import Hooks, listening, said
 from tests.contract.mailserver import posting
 
@@ -60,7 +59,7 @@ async def stage(request: pytest.FixtureRequest, hooks: Hooks, tmp_path: Path) ->
                 }
             },
         }  # fmt: skip
-        settings = Settings(webhook_timeout_s=TIMEOUT_S, channels=Tables(tables))
+        settings = Settings(webhook_timeout_s=AMPLE_S, channels=Tables(tables))
         channel: Channel = load_channels(settings)[request.param]
         hooks.answers |= {"/robot/send": said({"errcode": 0}), "/cgi-bin/webhook/send": said({"errcode": 0})}
         hooks.answers["/open-apis/bot/v2/hook/t"] = said({"code": 0})
@@ -88,8 +87,6 @@ async def stage(request: pytest.FixtureRequest, hooks: Hooks, tmp_path: Path) ->
             case "command":
                 staged = Stage(channel, "13800000000", lambda: read_all(tmp_path / "sent"))
             case "apprise":
-                assert isinstance(channel, Apprise)
-                channel.timeout_s = 10.0  # threads on a busy machine
                 staged = Stage(channel, f"json://127.0.0.1:{hooks.port}/x", lambda: hooks.bodies("title"))
             case name:
                 pytest.fail(f"the channel {name} has no stage in this suite")

@@ -9,13 +9,13 @@ import pytest
 from reporter.channels import load_channels
 from reporter.core.terms import Mode, NoticeState
 from reporter.settings import Settings, SettingsError, Tables
-from tests.contract.channelworld import a_message, failing, opened
+from tests.contract.channelworld import AMPLE_S, a_message, failing, opened
 from tests.contract.mailserver import CERTIFICATE, PASSWORD, Post, posting
 
 
 def server(post: Post, **more: object) -> dict[str, object]:
     return {
-        "host": "127.0.0.1", "port": post.port, "sender": "值班室 <duty@r.example>", "timeout_s": 3, **more
+        "host": "127.0.0.1", "port": post.port, "sender": "值班室 <duty@r.example>", "timeout_s": AMPLE_S, **more
     }  # fmt: skip
 
 

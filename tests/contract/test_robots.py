@@ -15,7 +15,7 @@ from reporter.channels import dingtalk, feishu
 from reporter.channels.posting import ANSWER_BYTES_MAX
 from reporter.channels.robots import cut, harmless, markdown
 from reporter.core.terms import NoticeState
-from tests.contract.channelworld import a_message, failing, opened
+from tests.contract.channelworld import AMPLE_S, TIMEOUT_S, a_message, failing, opened
 from tests.contract.hooks import Asked, Hooks, listening, said, status
 
 TOKEN = "to/ken+1"
@@ -39,7 +39,7 @@ def refusing(robot: str, code: int, text: str) -> bytes:
 
 
 def robot_of(name: str, hooks: Hooks, **more: object) -> dict[str, object]:
-    return {**ROBOTS[name][0], "base_url": hooks.url(""), "timeout_s": 0.5, **more}
+    return {**ROBOTS[name][0], "base_url": hooks.url(""), "timeout_s": AMPLE_S, **more}
 
 
 def judge_dingtalk(asked: Asked) -> bytes:
@@ -153,7 +153,8 @@ async def test_what_is_no_answer_of_a_robot_is_tried_again(
 ) -> None:
     hooks.answers[ROBOTS[name][1]] = answer
 
-    async with opened(name, ops=robot_of(name, hooks)) as channel:
+    timeout_s = TIMEOUT_S if answer is None else AMPLE_S
+    async with opened(name, ops=robot_of(name, hooks, timeout_s=timeout_s)) as channel:
         error = await failing(channel, a_message("ops"))
 
     assert not error.permanent

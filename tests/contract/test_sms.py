@@ -17,7 +17,7 @@ from reporter.channels import load_channels
 from reporter.channels.gateway import ESCAPES, Medium, template
 from reporter.core.terms import NoticeState
 from reporter.settings import Settings, SettingsError, Tables
-from tests.contract.channelworld import a_message, failing, opened
+from tests.contract.channelworld import AMPLE_S, TIMEOUT_S, a_message, failing, opened
 from tests.contract.hooks import Hooks, listening, said, status
 
 EVIL = '爆燃", "to": "1"}&to=2\r\nX-Evil: 1<b>\\ {{ secret }}'
@@ -34,7 +34,7 @@ def gateway(hooks: Hooks, **more: object) -> dict[str, object]:
     return {
         "url": hooks.url("/send"),
         "body": '{"to": "{{ phone }}", "content": "{{ text }}"}',
-        "timeout_s": 0.5,
+        "timeout_s": AMPLE_S,
         **more,
     }
 
@@ -145,7 +145,9 @@ async def test_any_other_answer_is_a_failure(
 ) -> None:
     hooks.answers["/send"] = answer
 
-    async with opened("sms", default=gateway(hooks, never_values=["SIGN"], **JUDGED)) as channel:
+    timeout_s = TIMEOUT_S if answer is None else AMPLE_S
+    account = gateway(hooks, never_values=["SIGN"], timeout_s=timeout_s, **JUDGED)
+    async with opened("sms", default=account) as channel:
         error = await failing(channel, a_message("138"))
 
     assert (error.permanent, str(error)) == (permanent, told)

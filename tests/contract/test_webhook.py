@@ -169,11 +169,8 @@ async def test_a_receiver_by_name_is_signed_for_with_every_secret(hooks: Hooks) 
 
 
 async def test_the_default_account_signs_for_addresses_of_the_roster(hooks: Hooks) -> None:
-    channel = load_channels(Settings(channels=Tables({"webhook": {"default": {"secrets": [NEW]}}})))[
-        "webhook"
-    ]
-
-    await channel.send(a_message(hooks.url()))
+    async with opened("webhook", default={"secrets": [NEW]}) as channel:
+        await channel.send(a_message(hooks.url()))
 
     assert hooks.asked[0].headers["webhook-signature"].startswith("v1,")
 

@@ -20,7 +20,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, PubAck, Storag
 from nats.js.errors import APIError, NotFoundError
 
 from reporter import metrics
-from reporter.busclient import Broker
+from reporter.busclient import Access, Broker
 from reporter.clockwatch import ClockWatch
 from reporter.core.instants import parse
 from reporter.timesource import sleep
@@ -72,8 +72,15 @@ class Standing:
 class Bus:
     """One connection to the broker. `replicas`: the copies of a stream that is made here."""
 
-    def __init__(self, url: str, watch: ClockWatch | None = None, replicas: int = 1) -> None:
+    def __init__(
+        self,
+        url: str,
+        watch: ClockWatch | None = None,
+        replicas: int = 1,
+        access: Access | None = None,
+    ) -> None:
         self.url = url
+        self._access = access or Access()
         self._replicas = replicas
         self._watch = watch
         self._broker = self._new_broker()
@@ -83,8 +90,9 @@ class Bus:
     def _new_broker(self) -> Broker:
         return Broker(
             [part.strip() for part in self.url.split(",")],
+            self._access,
             max_reconnect_attempts=-1,
-            reconnect_time_wait=0.25,  # type: ignore[arg-type]  # seconds; the client below takes fractions
+            reconnect_time_wait=0.25,  # seconds; the client below takes fractions
             connect_timeout=2,
             ping_interval=5,
             max_outstanding_pings=2,

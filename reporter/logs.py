@@ -67,5 +67,5 @@ def configure(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for noisy in ("apscheduler", "httpx", "httpcore", "uvicorn", "nats", "faststream"):
+    for noisy in ("apscheduler", "httpx", "httpcore", "uvicorn", "nats", "faststream", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -10,22 +10,20 @@ The file is the one named by `REPORTER_CONFIG`; else `reporter.toml` in the data
 """
 
 import os
-import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from reporter import values
+from reporter.values import ROLES, Tables
 
 ENV_PREFIX = "REPORTER_"
 FILE_NAME = "reporter.toml"
 CONFIG = ENV_PREFIX + "CONFIG"
-ROLES = ("desk", "engine")
 MASK = "***"
-
-Reader = Callable[[object], object]
 
 
 class SettingsError(Exception):
@@ -36,116 +34,7 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-class _Unfit(ValueError):
-    """What was expected instead of the value given."""
-
-
-def _text(raw: object) -> str:
-    if isinstance(raw, str) and raw.strip():
-        return raw.strip()
-    expected = "a non-empty text"
-    raise _Unfit(expected)
-
-
-def _path(raw: object) -> Path:
-    return Path(_text(str(raw) if isinstance(raw, Path) else raw)).expanduser()
-
-
-def _number(raw: object, expected: str) -> float:
-    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
-        raise _Unfit(expected)
-    try:
-        return float(raw)
-    except ValueError:
-        raise _Unfit(expected) from None
-
-
-def _port(raw: object) -> int:
-    expected = "a port number, 0 to 65535"
-    number = _number(raw, expected)
-    if not (number.is_integer() and 0 <= number <= 65535):
-        raise _Unfit(expected)
-    return int(number)
-
-
-def _copies(raw: object) -> int:
-    expected = "1, 3 or 5"
-    number = _number(raw, expected)
-    if number not in (1, 3, 5):
-        raise _Unfit(expected)
-    return int(number)
-
-
-def _seconds(raw: object) -> float:
-    expected = "a number of seconds above 0, at most 3600"
-    number = _number(raw, expected)
-    if not 0 < number <= 3600:
-        raise _Unfit(expected)
-    return number
-
-
-def _address(raw: object) -> str:
-    expected = "HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080"
-    text = _text(raw)
-    found = re.fullmatch(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/@]+):([0-9]{1,5})", text)
-    if not found or int(found[1]) > 65535:
-        raise _Unfit(expected)
-    return text
-
-
-def _url(*schemes: str) -> Callable[[object], str]:
-    expected = " or ".join(f"{scheme}://…" for scheme in schemes)
-
-    def read(raw: object) -> str:
-        text = _text(raw)
-        try:
-            parts = urlsplit(text)
-        except ValueError:
-            raise _Unfit(expected) from None
-        if parts.scheme not in schemes or not (parts.netloc or parts.path.strip("/")):
-            raise _Unfit(expected)
-        return text
-
-    return read
-
-
-def _brokers(raw: object) -> str:
-    """One broker's URL, or those of several of one cluster with commas between."""
-    read = _url("nats", "tls", "ws", "wss")
-    return ",".join(read(part) for part in _text(raw).split(","))
-
-
-def _one_of(*words: str) -> Callable[[object], str]:
-    def read(raw: object) -> str:
-        if raw in words:
-            return str(raw)
-        expected = "one of " + ", ".join(words)
-        raise _Unfit(expected)
-
-    return read
-
-
-def _roles(raw: object) -> frozenset[str]:
-    parts = raw.split(",") if isinstance(raw, str) else raw
-    if isinstance(parts, list | tuple | set | frozenset):
-        names = {part.strip() if isinstance(part, str) else part for part in parts}
-        if names and names <= set(ROLES):
-            return frozenset(str(name) for name in names)
-    expected = "one or more of " + ", ".join(ROLES) + ", with commas between"
-    raise _Unfit(expected)
-
-
-def _zone(raw: object) -> str:
-    text = _text(raw)
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        expected = "an IANA time zone, such as Asia/Shanghai"
-        raise _Unfit(expected) from None
-    return text
-
-
-def _about(doc: str, read: Reader, *, secret: bool = False) -> dict[str, object]:
+def _about(doc: str, read: values.Reader, *, secret: bool = False) -> dict[str, object]:
     return {"doc": doc, "read": read, "secret": secret}
 
 
@@ -155,77 +44,121 @@ class Settings:
 
     data_dir: Path = field(
         default=Path("reporter-data"),
-        metadata=_about("folder of the SQLite file and the embedded broker's store", _path),
+        metadata=_about("folder of the SQLite file and the embedded broker's store", values.path),
     )
     http: str = field(
         default="127.0.0.1:8080",
-        metadata=_about("address the desk and the HTTP API listen on; port 0: any free", _address),
+        metadata=_about("address the desk and the HTTP API listen on; port 0: any free", values.address),
     )
     nats: str | None = field(
-        default=None, metadata=_about("broker to use; absent: start the embedded one", _brokers, secret=True)
+        default=None,
+        metadata=_about("broker to use; absent: start the embedded one", values.brokers, secret=True),
     )
-    nats_port: int = field(default=4222, metadata=_about("the embedded broker's port; 0: any free", _port))
+    nats_port: int = field(
+        default=4222, metadata=_about("the embedded broker's port; 0: any free", values.port)
+    )
     nats_replicas: int = field(
         default=1,
-        metadata=_about("copies of a stream that the service creates; 3 on a cluster of brokers", _copies),
+        metadata=_about(
+            "copies of a stream that the service creates; 3 on a cluster of brokers", values.copies
+        ),
     )
     database: str | None = field(
         default=None,
         metadata=_about(
-            "postgresql://…; absent: SQLite in the data folder", _url("postgresql", "postgres"), secret=True
+            "postgresql://…; absent: SQLite in the data folder",
+            values.url("postgresql", "postgres"),
+            secret=True,
         ),
     )
     roles: frozenset[str] = field(
-        default=frozenset(ROLES), metadata=_about("what this process does: desk, engine", _roles)
+        default=frozenset(ROLES), metadata=_about("what this process does: desk, engine", values.roles)
     )
     schedules: Path | None = field(
-        default=None, metadata=_about("folder of your own schedules, searched first", _path)
+        default=None, metadata=_about("folder of your own schedules, searched first", values.path)
     )
     default_schedule: str = field(
         default="cn-zaozhuang-hitech-2021-9",
-        metadata=_about("schedule of an incident that names none", _text),
+        metadata=_about("schedule of an incident that names none", values.text),
     )
-    zone: str = field(default="Asia/Shanghai", metadata=_about("zone in which people read times", _zone))
+    zone: str = field(
+        default="Asia/Shanghai", metadata=_about("zone in which people read times", values.zone)
+    )
     language: str = field(
-        default="zh", metadata=_about("language of pages and notices: zh, en", _one_of("zh", "en"))
+        default="zh", metadata=_about("language of pages and notices: zh, en", values.one_of("zh", "en"))
     )
     webhook_timeout_s: float = field(
-        default=10.0, metadata=_about("longest wait for a webhook's answer, in seconds", _seconds)
+        default=10.0, metadata=_about("longest wait for a webhook's answer, in seconds", values.seconds)
     )
     clock_margin_s: float = field(
         default=1.0,
         metadata=_about(
             "difference between the broker's clock and ours, in seconds, from which it is an alarm and is "
             "written beside verdicts",
-            _seconds,
+            values.seconds,
         ),
     )
     dead_man_url: str | None = field(
         default=None,
         metadata=_about(
             "address of somebody else's that is called while all is well, so that they notice when it stops",
-            _url("http", "https"),
+            values.url("http", "https"),
             secret=True,
         ),
     )
-    dead_man_every_s: float = field(default=60.0, metadata=_about("seconds between those calls", _seconds))
+    dead_man_every_s: float = field(
+        default=60.0, metadata=_about("seconds between those calls", values.seconds)
+    )
+    public_url: str | None = field(
+        default=None,
+        metadata=_about(
+            "address at which people reach the desk; notices then carry links", values.url("http", "https")
+        ),
+    )
+    channels: Tables = field(
+        default=Tables(),
+        metadata=_about(
+            "accounts of the channels: tables [channels.<channel>.<account>] of reporter.toml, or a TOML "
+            "file of them",
+            values.tables,
+            secret=True,
+        ),
+    )
+    nats_seed_file: Path | None = field(
+        default=None, metadata=_about("file with the nkey seed the service shows the broker", values.path)
+    )
+    nats_credentials: Path | None = field(
+        default=None,
+        metadata=_about("credentials file (JWT and seed) the service shows the broker", values.path),
+    )
+    nats_tls_ca: Path | None = field(
+        default=None, metadata=_about("certificates the broker's own is checked against (PEM)", values.path)
+    )
+    nats_tls_cert: Path | None = field(
+        default=None, metadata=_about("certificate the service shows the broker (PEM)", values.path)
+    )
+    nats_tls_key: Path | None = field(
+        default=None, metadata=_about("key of that certificate (PEM)", values.path)
+    )
     log_level: str = field(
         default="info",
         metadata=_about(
             "least level that is logged: debug, info, warning, error",
-            _one_of("debug", "info", "warning", "error"),
+            values.one_of("debug", "info", "warning", "error"),
         ),
     )
     log_format: str = field(
         default="auto",
-        metadata=_about("json, console, or auto: console on a terminal", _one_of("auto", "json", "console")),
+        metadata=_about(
+            "json, console, or auto: console on a terminal", values.one_of("auto", "json", "console")
+        ),
     )
     url: str = field(
         default="http://127.0.0.1:8080",
-        metadata=_about("running service that the client verbs speak to", _url("http", "https")),
+        metadata=_about("running service that the client verbs speak to", values.url("http", "https")),
     )
     token: str | None = field(
-        default=None, metadata=_about("bearer token of the client verbs", _text, secret=True)
+        default=None, metadata=_about("bearer token of the client verbs", values.text, secret=True)
     )
 
     @property
@@ -297,20 +230,17 @@ def load(flags: Mapping[str, object] | None = None, environ: Mapping[str, str] |
         for name, sourced in _from_file(file, problems).items():
             given.setdefault(name, sourced)
 
-    values: dict[str, Any] = {}  # Any: each field's own reader makes the value fit the field
+    found: dict[str, Any] = {}  # Any: each field's own reader makes the value fit the field
     for each in fields(Settings):
         if each.name in given:
             raw, source = given[each.name]
             try:
-                values[each.name] = each.metadata["read"](raw)
-            except _Unfit as expected:
+                found[each.name] = each.metadata["read"](raw)
+            except values.Unfit as expected:
                 problems.append(f"{each.name} ({source}): {_shown(each, raw)} is not {expected}")
     if problems:
         raise SettingsError(problems)
-    for name in ("data_dir", "schedules"):
-        if file is not None and name in values and given[name][1] == str(file):
-            values[name] = file.parent / values[name]
-    return Settings(**values)
+    return Settings(**found)
 
 
 def _file(given: Mapping[str, tuple[object, str]], environ: Mapping[str, str]) -> Path | None:
@@ -330,13 +260,25 @@ def _from_file(file: Path, problems: list[str]) -> dict[str, tuple[object, str]]
     problems += [
         f"{file}: unknown key {key}; valid keys: {', '.join(valid)}" for key in document if key not in valid
     ]
-    return {key: (raw, str(file)) for key, raw in document.items() if key in valid}
+    readers = {each.name: each.metadata["read"] for each in fields(Settings)}
+    return {
+        key: (_placed(raw, readers[key], file.parent), str(file))
+        for key, raw in document.items()
+        if key in valid
+    }
+
+
+def _placed(raw: object, read: values.Reader, folder: Path) -> object:
+    """What the file says, paths in it starting at the file's own folder."""
+    if read in (values.path, values.tables) and isinstance(raw, str) and raw.strip():
+        return str(folder / Path(raw).expanduser())
+    return Tables(raw, folder) if read is values.tables and isinstance(raw, Mapping) else raw
 
 
 def _default(each: Field[Any]) -> str:
     if isinstance(each.default, frozenset):
         return ",".join(sorted(each.default))
-    return "" if each.default is None else str(each.default)
+    return "" if each.default is None or isinstance(each.default, Tables) else str(each.default)
 
 
 def _shown(each: Field[Any], value: object) -> str:

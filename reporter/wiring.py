@@ -8,15 +8,17 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from time import monotonic
 from types import TracebackType
 
 from reporter.bus import Bus
+from reporter.busclient import access_of
 from reporter.catalog import Catalog, load
-from reporter.channels.folder import close_channels, load_channels
+from reporter.channels import Channel
+from reporter.channels.folder import close_channels, load_channels, longest_s
 from reporter.clockwatch import ClockWatch
 from reporter.embedded import EmbeddedNats
 from reporter.engine import deadman, heartbeat
@@ -95,7 +97,7 @@ class Service:
         gate = Gate(database, catalog, self.time, tuple(channels))
         watch = ClockWatch(self.time, timedelta(seconds=settings.clock_margin_s))
         gate.skew_ms = lambda: watch.telling_skew_ms
-        bus = Bus(url, watch, settings.nats_replicas)
+        bus = Bus(url, watch, settings.nats_replicas, access_of(settings) if embedded is None else None)
         self._stack.push_async_callback(bus.close)
         fence = Fence(bus, self.time, monotonic)
         intake = Intake(bus, gate, self.time)
@@ -124,7 +126,8 @@ class Service:
                 self.time,
                 gate.signals.notices,
                 gate.signals.calm,
-                send_timeout_s=max(15.0, settings.webhook_timeout_s + 5),
+                send_timeout_s=max(15.0, longest_s(channels.values()) + 5),
+                public_url=settings.public_url,
             )
             replica = f"{socket.gethostname()}/{os.getpid()}"
             parts += [
@@ -147,7 +150,7 @@ class Service:
             parts.append(deadman.run(settings.dead_man_url, settings.dead_man_every_s, health.is_well))
         for task in [group.create_task(part) for part in parts]:
             self._stack.callback(task.cancel)
-        address = await self._open_http(database, gate, health, catalog, group)
+        address = await self._open_http(database, gate, health, catalog, channels, group)
         try:
             async with asyncio.timeout(BROKER_WAIT_S):
                 await (intake.is_serving if is_engine else connected).wait()
@@ -156,7 +159,13 @@ class Service:
         self.ready = {"ready": True, "http": address, "nats": url, "database": database.kind}
 
     async def _open_http(
-        self, database: Database, gate: Gate, health: Health, catalog: Catalog, group: asyncio.TaskGroup
+        self,
+        database: Database,
+        gate: Gate,
+        health: Health,
+        catalog: Catalog,
+        channels: Mapping[str, Channel],
+        group: asyncio.TaskGroup,
     ) -> str | None:
         """Serves the desk, or only health and metrics where it is not among the roles. Returns the address."""
         from reporter.desk.app import create_app
@@ -173,6 +182,8 @@ class Service:
             zone=self.settings.zone,
             language=self.settings.language,
             schedules=catalog.schedules.keys(),
+            channels=channels,
+            public_url=self.settings.public_url,
         )
         is_desk = "desk" in self.settings.roles
         app = create_app(services) if is_desk else create_probe(services)

@@ -22,7 +22,9 @@ class Message:
     `id` is the notice's, the same at every attempt: a receiver tells repeated deliveries by it. `person`
     is None where nobody is on duty. `subject` (one line) and `text` are Chinese first, English second, and
     marked by `mode` here, so that no channel can leave the mark out. `payload` holds the facts for
-    machines, JSON values only, without the texts. `due_at` is the obligation's, not the notice's.
+    machines, JSON values only, without the texts. `due_at` is the obligation's, not the notice's. `short` is
+    one line for a text message, in one language; `phone` the person's; `link` leads to the incident,
+    `ack_url` acknowledges with one tap; both stand in `text` as well.
     """
 
     id: str
@@ -41,11 +43,17 @@ class Message:
     step: str | None = None
     repeat: int = 1
     due_at: datetime | None = None
+    short: str = ""
+    phone: str | None = None
+    link: str | None = None
+    ack_url: str | None = None
     payload: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         mark = MARKS[self.mode]
-        for name in ("subject", "text"):
+        if not self.short:
+            object.__setattr__(self, "short", self.subject)
+        for name in ("subject", "text", "short"):
             value: str = getattr(self, name)
             if not value.startswith(mark):
                 object.__setattr__(self, name, mark + value)
@@ -71,12 +79,14 @@ class Receipt:
 class ChannelError(Exception):
     """A message was not sent, or nobody knows whether it was. `permanent`: trying again cannot help.
 
-    The message is one short line without secrets: it is shown beside the notice.
+    The message is one short line without secrets: it is shown beside the notice. `retry_after_s`: the other
+    side asked to be left alone for so many seconds.
     """
 
-    def __init__(self, message: str, *, permanent: bool) -> None:
+    def __init__(self, message: str, *, permanent: bool, retry_after_s: float = 0.0) -> None:
         super().__init__(message)
         self.permanent = permanent
+        self.retry_after_s = retry_after_s
 
 
 class Channel(Protocol):
@@ -93,6 +103,21 @@ class Channel(Protocol):
         May run many times at once, and is cancelled when the service stops. Errors: ChannelError and nothing
         else; anything else is a bug, and the message is tried again.
         """
+        ...
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A channel that says how much it can carry: the loop takes no more than that at once."""
+
+    @property
+    def timeout_s(self) -> float:
+        """The longest that one sending takes, in seconds."""
+        ...
+
+    @property
+    def at_once(self) -> int:
+        """How many sendings may be under way."""
         ...
 
 

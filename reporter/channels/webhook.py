@@ -1,109 +1,109 @@
 """The webhook: the notice as JSON, posted to an address. The next hop's 2xx is `accepted`, no more.
 
-Headers follow Standard Webhooks: `webhook-id` is the notice's id, the same at every attempt, and
-`webhook-timestamp` the second of this one. httpx costs a tenth of a second to import: it is at first use.
+Headers follow Standard Webhooks 1.0: `webhook-id` is the notice's id, the same at every attempt,
+`webhook-timestamp` the second of this one, and `webhook-signature`, where there is a secret, one signature
+per secret, so that secrets can be changed without a gap.
 """
 
-import asyncio
+import base64
+import binascii
+import hmac
 import json
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Annotated
 
-from reporter import __version__
+from pydantic import AfterValidator, SecretStr
+
+from reporter.channels.accounts import DEFAULT, Account, Accounts, WebAddress, accounts
 from reporter.channels.contract import ChannelError, Message, Receipt
+from reporter.channels.posting import Poster
 from reporter.core.roster import WEBHOOK
 from reporter.core.terms import NoticeState
 from reporter.settings import Settings
 from reporter.timesource import SystemTime
 
-if TYPE_CHECKING:
-    import httpx
+_PREFIX = "whsec_"
+_KEY_BYTES = range(24, 65)
 
-CONNECTIONS_MAX: Final = 64
-ANSWER_BYTES_MAX: Final = 64 * 1024
-WORTH_TRYING_AGAIN: Final = {408, 425, 429}
+
+def _key(secret: SecretStr) -> SecretStr:
+    try:
+        size = len(_bytes(secret))
+    except binascii.Error:
+        size = 0
+    if size not in _KEY_BYTES:
+        msg = "must be whsec_ and 24 to 64 bytes in base64"
+        raise ValueError(msg)
+    return secret
+
+
+def _bytes(secret: SecretStr) -> bytes:
+    return base64.b64decode(secret.get_secret_value().removeprefix(_PREFIX), validate=True)
+
+
+class Hook(Account):
+    """A receiver by name, or, called `default` and without `url`, the secrets for addresses in the roster."""
+
+    url: WebAddress | None = None
+    secrets: tuple[Annotated[SecretStr, AfterValidator(_key)], ...] = ()
+
+
+def signature(secrets: Sequence[SecretStr], id_: str, timestamp: int, body: bytes) -> str:
+    """The value of `webhook-signature`: of each secret `v1,` and base64, blanks between."""
+    signed = f"{id_}.{timestamp}.".encode() + body
+    macs = (hmac.digest(_bytes(secret), signed, "sha256") for secret in secrets)
+    return " ".join(f"v1,{base64.b64encode(mac).decode()}" for mac in macs)
 
 
 class Webhook:
-    """Posts to any http(s) address. One client for all: connections are kept and bounded.
-
-    Redirects are not followed, cookies not kept, and proxies of the environment not used: the address in the
-    roster is where a notice goes. Private certificate authorities are named by `SSL_CERT_FILE`.
-    """
+    """Posts to any http(s) address."""
 
     name = WEBHOOK
+    at_once = 32
 
-    def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
-        self._client: httpx.AsyncClient | None = None
-        self._opening = asyncio.Lock()
+    def __init__(self, timeout_s: float, hooks: Accounts[Hook] | None = None) -> None:
+        self.timeout_s = timeout_s
+        self._hooks = hooks if hooks is not None else Accounts(WEBHOOK, {})
+        self._poster = Poster()
 
     async def send(self, message: Message) -> Receipt:
-        client = await self._open()
-        from httpx import HTTPError, InvalidURL, UnsupportedProtocol
-
+        url, secrets = self._receiver(message.address)
         document = {**message.payload, "subject": message.subject, "text": message.text}
+        if message.link:
+            document["link"] = message.link
+        if message.ack_url:
+            document["ack_url"] = message.ack_url
         body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        timestamp = int(SystemTime().now().timestamp())
         headers = {
             "content-type": "application/json",
             "webhook-id": message.id,
-            "webhook-timestamp": str(int(SystemTime().now().timestamp())),
+            "webhook-timestamp": str(timestamp),
         }
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                status = await _post(client, message.address, body, headers)
-        except TimeoutError as error:
-            msg = f"no answer within {self._timeout_s:g} s"
-            raise ChannelError(msg, permanent=False) from error
-        except (InvalidURL, UnsupportedProtocol) as error:
-            msg = "not an address that can be posted to"
-            raise ChannelError(msg, permanent=True) from error
-        except HTTPError as error:
-            # The type only: an httpx message may quote the address, which may hold a password.
-            raise ChannelError(type(error).__name__, permanent=False) from error
-        if 200 <= status < 300:
-            return Receipt(NoticeState.ACCEPTED, detail=f"HTTP {status}")
-        permanent = 400 <= status < 500 and status not in WORTH_TRYING_AGAIN
-        raise ChannelError(f"HTTP {status}", permanent=permanent)
+        if secrets:
+            headers["webhook-signature"] = signature(secrets, message.id, timestamp, body)
+        answer = await self._poster.send("POST", url, body, headers, self.timeout_s)
+        if not answer.is_success:
+            raise answer.refusal()
+        return Receipt(NoticeState.ACCEPTED, detail=f"HTTP {answer.status}")
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
+        await self._poster.close()
 
-    async def _open(self) -> "httpx.AsyncClient":
-        async with self._opening:
-            if self._client is None:
-                self._client = await asyncio.to_thread(_client, self._timeout_s)
-            return self._client
-
-
-def _client(timeout_s: float) -> "httpx.AsyncClient":
-    import httpx
-
-    return httpx.AsyncClient(
-        timeout=timeout_s,
-        limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX),
-        follow_redirects=False,
-        trust_env=False,
-        verify=httpx.create_ssl_context(),
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        headers={"user-agent": f"reporter/{__version__}", "accept-encoding": "identity"},
-    )
-
-
-async def _post(client: "httpx.AsyncClient", url: str, body: bytes, headers: dict[str, str]) -> int:
-    """The status of the answer. The rest is read up to a limit, so that the connection can be kept."""
-    async with client.stream("POST", url, content=body, headers=headers) as answer:
-        size = 0
-        async for chunk in answer.aiter_raw():
-            size += len(chunk)
-            if size > ANSWER_BYTES_MAX:
-                break
-        return answer.status_code
+    def _receiver(self, address: str) -> tuple[str, tuple[SecretStr, ...]]:
+        """Where to post, and what to sign with."""
+        if "://" in address:
+            hook = self._hooks.get(DEFAULT)
+            return address, hook.secrets if hook is not None else ()
+        hook = self._hooks.of(address)
+        if hook.url is None:
+            msg = "not an address that can be posted to"
+            raise ChannelError(msg, permanent=True)
+        return hook.url, hook.secrets
 
 
 def make(settings: Settings) -> Webhook:
-    return Webhook(settings.webhook_timeout_s)
+    return Webhook(settings.webhook_timeout_s, accounts(settings, WEBHOOK, Hook))
 
 
 CHANNEL = make

@@ -7,6 +7,8 @@ import typer
 
 from reporter.cli import (
     board,
+    broker,
+    channels,
     commands,
     doctor,
     keeping,
@@ -45,6 +47,8 @@ for module in (
     schedules,
     keeping,
     doctor,
+    channels,
+    broker,
 ):
     module.register(app)
 

@@ -22,6 +22,8 @@ from reporter.bus import (
     SUBJECTS_IN,
     SUBJECTS_OUT,
 )
+from reporter.busclient import Access, access_of
+from reporter.channels import close_channels, load_channels
 from reporter.cli.doctor import Finding, Health
 from reporter.cli.kept import kept
 from reporter.cli.machine import machine
@@ -29,7 +31,7 @@ from reporter.cli.schedules import catalog_of
 from reporter.cli.trouble import Trouble
 from reporter.core.instants import parse
 from reporter.embedded import EmbeddedNatsError, find_program
-from reporter.settings import Settings
+from reporter.settings import Settings, SettingsError
 from reporter.store.checkup import live_tokens, roster_gaps, schema_differences, units_without_phone
 from reporter.store.database import SQLITE_FILE, Database, open_database
 from reporter.store.schema import REVISION, SchemaMismatch, revision
@@ -56,6 +58,7 @@ async def examine(settings: Settings) -> list[Finding]:
     findings += await _database(settings)
     findings += await _broker(settings)
     findings.append(_schedules(settings))
+    findings.append(await _channels(settings))
     return findings
 
 
@@ -208,10 +211,14 @@ async def _broker(settings: Settings) -> list[Finding]:
             return [Finding("nats", Health.WRONG, f"内置消息服务器：{reason}", f"embedded broker: {reason}")]
         good = Finding("nats", Health.GOOD, f"内置消息服务器 {program}", f"embedded broker {program}")
         url = f"nats://127.0.0.1:{settings.nats_port}"
-        running = await _connected(url, _streams) if settings.nats_port else None
+        running = await _connected(url, Access(), _streams) if settings.nats_port else None
         return [good, *(running or ())]
     shown = Settings(nats=settings.nats)
-    found = await _connected(settings.nats, _streams)
+    try:
+        access = access_of(settings)
+    except SettingsError as wrong:
+        return [Finding("nats", Health.WRONG, str(wrong), str(wrong))]
+    found = await _connected(settings.nats, access, _streams)
     if found is None:
         where = repr(shown)[repr(shown).index("nats=") + 5 :].split(",")[0].strip("'")
         return [
@@ -236,17 +243,19 @@ async def _broker(settings: Settings) -> list[Finding]:
     ]
 
 
-async def _connected(url: str, look: "Callable[[Client], Awaitable[list[Finding]]]") -> list[Finding] | None:
+async def _connected(
+    url: str, access: Access, look: "Callable[[Client], Awaitable[list[Finding]]]"
+) -> list[Finding] | None:
     """What `look` finds, or None if no broker answers at `url`."""
     try:
-        async with _client(url) as client:
+        async with _client(url, access) as client:
             return await look(client)
     except (NatsError, OSError, TimeoutError):
         return None
 
 
 @asynccontextmanager
-async def _client(url: str) -> "AsyncIterator[Client]":
+async def _client(url: str, access: Access) -> "AsyncIterator[Client]":
     async def quiet(_reason: Exception) -> None:
         """The verb says itself what went wrong."""
 
@@ -258,6 +267,7 @@ async def _client(url: str) -> "AsyncIterator[Client]":
         reconnect_time_wait=0.1,
         error_cb=quiet,
         name="reporter-doctor",
+        **access.options,
     )
     try:
         yield client
@@ -338,3 +348,15 @@ def _schedules(settings: Settings) -> Finding:
         return Finding("schedules", Health.WRONG, trouble.zh, trouble.en)
     ids = ", ".join(catalog.schedules)
     return Finding("schedules", Health.GOOD, ids, ids)
+
+
+async def _channels(settings: Settings) -> Finding:
+    """Whether every account can be used as it is written; whether anything arrives, `channel test` says."""
+    try:
+        channels = load_channels(settings)
+    except SettingsError as wrong:
+        listing = "; ".join(wrong.problems)
+        return Finding("channels", Health.WRONG, f"渠道账户有误：{listing}", f"accounts are wrong: {listing}")
+    await close_channels(channels.values())
+    names = ", ".join(sorted(channels))
+    return Finding("channels", Health.GOOD, names, names)

@@ -32,6 +32,8 @@ _OF_DUTY: Final = (NOBODY, ABSENT, NO_ADDRESS, FALL_THROUGH, SWAP, OVERRIDE, DEP
 DESK: Final = "desk"
 CONSOLE: Final = "console"
 WEBHOOK: Final = "webhook"
+SMTP: Final = "smtp"
+APPRISE: Final = "apprise"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +173,19 @@ def channel_of(address: str) -> tuple[str, str]:
     """Splits a roster's address into the channel's name and the address within it.
 
     `desk` → (`desk`, ``); `webhook:https://…` and a bare `http(s)://…` → (`webhook`, `https://…`);
-    `sms:138…` → (`sms`, `138…`), also where there is no such channel (yet).
+    `mailto:li@x.cn` → (`smtp`, `li@x.cn`); `apprise+tgram://…` → (`apprise`, `tgram://…`), and `apprise://…`
+    as it is; `sms:138…` → (`sms`, `138…`), also where there is no such channel (yet).
     """
-    if address.lower().startswith(("http://", "https://")):
-        return WEBHOOK, address
     name, _, target = address.partition(":")
+    match name.lower().partition("+"):
+        case ("http" | "https", "", _) if target.startswith("//"):
+            return WEBHOOK, address
+        case ("mailto", "", _):
+            return SMTP, target
+        case ("apprise", "", _) if target.startswith("//"):
+            return APPRISE, address
+        case ("apprise", "+", scheme) if target.startswith("//"):
+            return APPRISE, f"{scheme}:{target}"
     return name, target
 
 

@@ -124,6 +124,8 @@ class NoticeReason(StrEnum):
     REJECTED = "rejected"
     HELD = "held"
     ROSTER_GAP = "roster_gap"
+    TEST = "test"
+    """Of no incident: somebody tries a channel."""
 
 
 class NoticeState(StrEnum):
@@ -233,6 +235,7 @@ LABELS: Final[dict[type[StrEnum], dict[str, tuple[str, str]]]] = {
         NoticeReason.REJECTED: ("无法识别的消息", "Unreadable message"),
         NoticeReason.HELD: ("未知事件的消息", "Message for an unknown incident"),
         NoticeReason.ROSTER_GAP: ("值班表有空档", "Gap in the roster"),
+        NoticeReason.TEST: ("渠道测试", "Channel test"),
     },
     NoticeState: {
         NoticeState.QUEUED: ("待发", "Queued"),

@@ -11,6 +11,7 @@ from reporter import __version__
 from reporter.desk import openapi, problems
 from reporter.desk.api import (
     audit,
+    channels,
     commands,
     incidents,
     rollcalls,
@@ -48,7 +49,17 @@ def create_app(services: Services) -> FastAPI:
     problems.install(app)
     openapi.install(app)
     app.add_middleware(Edge, time_source=services.time)
-    for part in (incidents, commands, audit, rosters, rosterchanges, rosterfeeds, rollcalls, service):
+    for part in (
+        incidents,
+        commands,
+        audit,
+        channels,
+        rosters,
+        rosterchanges,
+        rosterfeeds,
+        rollcalls,
+        service,
+    ):
         app.include_router(part.router(desk))
     for page in find_pages():
         app.add_api_route(page.route, bound(page, desk), methods=[page.method], include_in_schema=False)

@@ -261,6 +261,30 @@ SCHEMAS: dict[str, Schema] = {
     "Incidents": listing(ref("Incident")),
     "LedgerLine": _LINE,
     "Ledger": listing(ref("LedgerLine")),
+    "ChannelTest": {
+        "type": "object",
+        "properties": {"address": TEXT, "person": TEXT},
+        "additionalProperties": False,
+        "description": "One of the two: an address as a roster has it, or a person's name.",
+    },
+    "ChannelTests": record(
+        {
+            "items": {
+                "type": "array",
+                "items": record(
+                    {
+                        "id": UUID,
+                        "address": TEXT,
+                        "channel": TEXT,
+                        "state": words([NoticeState.ACCEPTED, NoticeState.DELIVERED, NoticeState.FAILED]),
+                        "detail": TEXT,
+                        "permanent": FLAG,
+                        "took_ms": COUNT,
+                    }
+                ),
+            }
+        }
+    ),
     "Rejected": listing(
         record(
             {

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from reporter.channels.contract import Channel
 from reporter.core.command import Command, Outcome
 from reporter.desk.auth import Authenticator
 from reporter.desk.live.hub import Hub
@@ -32,6 +33,7 @@ class Services:
     `schedules` are the ids an opening may name; without any, whatever it names is left to the gate.
     `health` answers the checks by name; `database` must be among them, and is false also where its schema
     does not match. `changed` is set by whoever commits something in this process: the boards wait for it.
+    `channels` are those that may be tried.
     `zone` is the one people read times in; `language` (`zh`, `en`) that of pages by default.
     """
 
@@ -43,6 +45,8 @@ class Services:
     schedules: Collection[str] = ()
     zone: str = "Asia/Shanghai"
     language: str = "zh"
+    channels: Mapping[str, Channel] = field(default_factory=dict)
+    public_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

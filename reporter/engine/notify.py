@@ -18,7 +18,7 @@ from time import monotonic
 from typing import Final, Protocol
 
 from reporter import metrics
-from reporter.channels.contract import Channel, ChannelError, Message
+from reporter.channels.contract import Bounded, Channel, ChannelError, Message
 from reporter.core.roster import DESK
 from reporter.core.terms import NoticeState
 from reporter.engine.again import Trouble
@@ -59,7 +59,7 @@ class Notifier:
 
     `wake` is set by whoever has committed new notices; besides, the table is read again every `REREAD_S`.
     While `calm` is not set deadlines are being judged, and what only the desk shows gives way.
-    `send_timeout_s` bounds one sending, above the channel's own limit.
+    `send_timeout_s` bounds one sending, above the channel's own limit. `public_url` is where links lead.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Notifier:
         calm: asyncio.Event,
         *,
         send_timeout_s: float = 15.0,
+        public_url: str | None = None,
     ) -> None:
         self._database = database
         self._gate = gate
@@ -83,6 +84,7 @@ class Notifier:
         self._calm = calm
         self._settled_desk_at = 0.0
         self._send_timeout_s = send_timeout_s
+        self._public_url = public_url
         self._editions = Editions()
         self._under_way: dict[str, Counter[str]] = {name: Counter() for name in self._channels}
         self._results: asyncio.Queue[tuple[Taken, NoticeResult]] = (
@@ -151,7 +153,8 @@ class Notifier:
     async def _start(self, group: asyncio.TaskGroup, name: str, channel: Channel) -> bool:
         """Starts as many sendings of a channel as its bounds allow. True if more could be started."""
         under_way = self._under_way[name]
-        free = UNDER_WAY_MAX - under_way.total()
+        bound = min(UNDER_WAY_MAX, channel.at_once) if isinstance(channel, Bounded) else UNDER_WAY_MAX
+        free = bound - under_way.total()
         if free <= 0:
             return False
         busy = [address for address, count in under_way.items() if count >= UNDER_WAY_PER_ADDRESS_MAX]
@@ -181,7 +184,7 @@ class Notifier:
     async def _send(self, channel: Channel, notice: Taken, words: Words) -> None:
         """One attempt; whatever happens, there is a result."""
         try:
-            text = message(notice, words, self._renderer, self._time.now())
+            text = message(notice, words, self._renderer, self._time.now(), public_url=self._public_url)
             result = await self._attempt(channel, notice, text)
         except Exception as error:
             log.exception("notice %s of incident %s was not sent", notice.id, notice.incident_id)
@@ -195,17 +198,18 @@ class Notifier:
         except ChannelError as error:
             if error.permanent:
                 return _result(notice, NoticeState.FAILED, str(error))
-            return self._again(notice, str(error))
+            return self._again(notice, str(error), error.retry_after_s)
         except TimeoutError:
             return self._again(notice, f"no answer within {self._send_timeout_s:g} s")
         details = [part for part in (receipt.detail, receipt.provider_id) if part]
         return _result(notice, receipt.state, " ".join(details))
 
-    def _again(self, notice: Taken, detail: str) -> NoticeResult:
-        """Another attempt later, unless this was the last."""
+    def _again(self, notice: Taken, detail: str, not_before_s: float = 0.0) -> NoticeResult:
+        """Another attempt later, unless this was the last; not before the other side asked for it."""
         if notice.attempts >= ATTEMPTS_MAX:
             return _result(notice, NoticeState.FAILED, f"given up after {notice.attempts} attempts: {detail}")
         wait_s = RETRY_AFTER_S[notice.attempts - 1] * random.uniform(0.8, 1.2)
+        wait_s = max(wait_s, min(not_before_s, RETRY_AFTER_S[-1]))
         return _result(notice, NoticeState.QUEUED, detail, self._time_in(wait_s))
 
     async def _record(self) -> None:

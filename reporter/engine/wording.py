@@ -73,8 +73,19 @@ def written_note(note: str | None) -> str:
     return (note or "").partition(ATTEMPT_MARK)[0]
 
 
-def message(notice: Taken, words: Words, renderer: Renders, now: datetime) -> Message:
+def message(
+    notice: Taken,
+    words: Words,
+    renderer: Renders,
+    now: datetime,
+    *,
+    public_url: str | None = None,
+    ack_url: str | None = None,
+) -> Message:
     """The message of a notice as of `now`: an attempt that comes later says how late it has become.
+
+    With `public_url`, the address at which people reach the desk, it carries a link to the incident; with
+    `ack_url` one that acknowledges.
 
     Errors: jinja2's, for a template that is missing or asks for what there is not; ValueError for a row with
     a reason or mode unknown to this version.
@@ -86,10 +97,17 @@ def message(notice: Taken, words: Words, renderer: Renders, now: datetime) -> Me
     stands_for = words.units.get(_stands_for(notice.note) or "")
     due_at = words.dues.get((notice.incident_id or "", notice.obligation or ""))
     span = None if due_at is None else now - due_at
+    link = None
+    if public_url is not None:
+        link = public_url.rstrip("/") + (f"/incidents/{incident.id}" if incident else "/")
     context: dict[str, object] = {
         "id": notice.id,
         "reason": reason,
+        "mode": mode,
         "is_actual": mode is Mode.ACTUAL,
+        "is_superior": notice.to_role.startswith("superior."),
+        "link": link,
+        "ack_url": ack_url,
         "incident": incident,
         "unit": unit,
         "obligation_zh": titles[0],
@@ -114,6 +132,7 @@ def message(notice: Taken, words: Words, renderer: Renders, now: datetime) -> Me
         ]
         for part in ("subject", "body")
     )
+    short = renderer.render(f"notices/{reason}/short.txt", language=None, **context)
     return Message(
         id=notice.id,
         mode=mode,
@@ -131,6 +150,10 @@ def message(notice: Taken, words: Words, renderer: Renders, now: datetime) -> Me
         step=notice.step,
         repeat=notice.repeat,
         due_at=due_at,
+        short=" ".join(short.split()),
+        phone=notice.phone,
+        link=link,
+        ack_url=ack_url,
         payload=_payload(notice, incident, unit, due_at),
     )
 

@@ -182,7 +182,8 @@ def unfit_address(address: str) -> str | None:
         return "holds a blank"
     channel, target = channel_of(address)
     if channel == WEBHOOK:
-        return None if _is_web_address(target) else "not an address such as https://host/path"
+        is_account = _CHANNEL.fullmatch(target) is not None
+        return None if is_account or _is_web_address(target) else "not an address such as https://host/path"
     if channel in {DESK, CONSOLE}:
         return f"{channel} takes no address" if target else None
     if not _CHANNEL.fullmatch(channel) or target.startswith("//"):  # ftp://…, htps://…

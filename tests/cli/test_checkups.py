@@ -20,7 +20,10 @@ from reporter.store.copies import back_up, note
 from reporter.store.database import SQLITE_FILE, Database, open_database
 from reporter.store.schema import upgrade
 from reporter.timesource import ManualTime, SystemTime
+from reporter.values import Tables
 from tests.cli.ledgers import fresh_database
+
+HOUR = timedelta(hours=1)
 
 
 def found(findings: list[Finding], name: str) -> list[Health]:
@@ -182,3 +185,15 @@ def test_a_weaker_stream_is_told_in_words() -> None:
 
     assert differences(STREAM_IN, SUBJECTS_IN, ours) == []
     assert len(differences(STREAM_IN, SUBJECTS_IN, theirs)) == 4
+
+
+async def test_an_account_of_a_channel_that_cannot_be_used_is_named_without_its_secret(
+    tmp_path: Path,
+) -> None:
+    tables = Tables({"dingtalk": {"ops": {"tokken": "hidden-word"}}})
+
+    findings = await examine(Settings(data_dir=tmp_path, nats_port=0, channels=tables))
+
+    (wrong,) = (each for each in findings if each.name == "channels")
+    assert wrong.health is Health.WRONG
+    assert "channels.dingtalk.ops.tokken" in wrong.en and "hidden-word" not in wrong.en + wrong.zh

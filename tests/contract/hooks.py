@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlsplit
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
@@ -13,6 +14,11 @@ def status(code: int, *headers: str, body: bytes = b"") -> bytes:
     """An answer with that status."""
     lines = [f"HTTP/1.1 {code} Whatever", f"content-length: {len(body)}", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
+
+
+def said(document: object, code: int = 200) -> bytes:
+    """An answer in JSON."""
+    return status(code, "content-type: application/json", body=json.dumps(document).encode())
 
 
 @dataclass
@@ -24,6 +30,10 @@ class Asked:
     body: bytes
 
     @property
+    def query(self) -> dict[str, str]:
+        return dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
+
+    @property
     def document(self) -> dict[str, object]:
         document: dict[str, object] = json.loads(self.body)
         return document
@@ -31,15 +41,27 @@ class Asked:
 
 @dataclass
 class Hooks:
-    """Answers `answers[path]`, else 200; where that is None, nothing for ever; where empty, it hangs up."""
+    """Answers `answers[path]`, with or without its query, else 200; where that is None, nothing for ever;
+    where empty, it hangs up; a function is asked."""
 
     port: int = 0
     asked: list[Asked] = field(default_factory=list)
-    answers: dict[str, bytes | None] = field(default_factory=dict)
+    answers: dict[str, bytes | Callable[[Asked], bytes] | None] = field(default_factory=dict)
     connections: int = 0
 
     def url(self, path: str = "/") -> str:
         return f"http://127.0.0.1:{self.port}{path}"
+
+    def bodies(self, *path: str) -> str:
+        """All that was posted, or what stands at that path of its JSON, as one text."""
+        found = ""
+        for asked in self.asked:
+            value: object = asked.document if path else asked.body.decode()
+            for part in path:
+                assert isinstance(value, dict)
+                value = value[part]
+            found += str(value)
+        return found
 
     def about(self, path: str) -> list[Asked]:
         return [asked for asked in self.asked if asked.path == path]
@@ -54,11 +76,13 @@ class Hooks:
                 }
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
                 path = first.split()[1]
-                self.asked.append(Asked(path, headers, body))
-                answer = self.answers.get(path, OK)
+                asked = Asked(path, headers, body)
+                self.asked.append(asked)
+                answer = self.answers.get(path, self.answers.get(path.partition("?")[0], OK))
                 if answer is None:
                     await reader.read()  # until the other side has had enough
                     return
+                answer = answer(asked) if callable(answer) else answer
                 writer.write(answer)
                 if not answer:
                     return

@@ -44,16 +44,15 @@ class World:
     clients: dict[tuple[str, str], httpx.AsyncClient] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.app = create_app(
-            Services(
-                database=self.database,
-                gate=self.gate,
-                time=self.time,
-                health=self._health,
-                changed=self.gate.signals.boards,
-                schedules=["cn-zaozhuang-hitech-2021-9"],
-            )
+        self.services = Services(
+            database=self.database,
+            gate=self.gate,
+            time=self.time,
+            health=self._health,
+            changed=self.gate.signals.boards,
+            schedules=["cn-zaozhuang-hitech-2021-9"],
         )
+        self.app = create_app(self.services)
 
     async def _health(self) -> Mapping[str, Check]:
         return self.checks

@@ -33,6 +33,7 @@ CALLS = {
     ),
     ("get", "/api/v1/rejected"),
     ("get", "/api/v1/audit"),
+    ("post", "/api/v1/channels/test"),
     ("get", "/api/v1/bulletins/{month}.{extension}"),
     ("get", "/api/v1/units"),
     *(

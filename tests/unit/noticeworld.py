@@ -24,6 +24,7 @@ from reporter.store.database import Database
 from reporter.store.models import Notice, table
 from reporter.store.people import import_roster, import_units
 from reporter.timesource import ManualTime
+from reporter.values import Tables
 from tests.contract.hooks import Hooks, listening
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
@@ -45,9 +46,11 @@ class World:
     hooks: Hooks
     channels: list[Channel] = field(default_factory=list)
 
-    def notifier(self, gate: Gate | None = None, *, send_timeout_s: float = 15) -> Notifier:
+    def notifier(
+        self, gate: Gate | None = None, *, send_timeout_s: float = 15, accounts: Tables | None = None
+    ) -> Notifier:
         gate = gate or self.gate
-        channels = load_channels(Settings(webhook_timeout_s=60))
+        channels = load_channels(Settings(webhook_timeout_s=60, channels=accounts or Tables()))
         self.channels += channels.values()
         renderer, signals = Renderer("Asia/Shanghai"), gate.signals
         return Notifier(

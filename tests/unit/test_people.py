@@ -252,7 +252,7 @@ async def test_every_bad_line_of_a_roster_is_named_and_nothing_changes(database:
         a_shift("08:00", "25:00", "王"),
         a_shift("08:00", "20:00", "王", channels="sms"),
         a_shift("08:00", "20:00", "王", channels="ftp://a.example"),
-        a_shift("08:00", "20:00", "王", channels="webhook:nothing"),
+        a_shift("08:00", "20:00", "王", channels="webhook:no/thing"),
         a_shift("08:00", "20:00", "王", channels="https://"),
         a_shift("08:00", "20:00", "王", channels="desk:3"),
     ]

@@ -103,6 +103,13 @@ def test_what_is_no_tree_is_refused(nodes: list[UnitNode]) -> None:
         ("HTTP://a.example", ("webhook", "HTTP://a.example")),
         ("webhook:https://a.example/x", ("webhook", "https://a.example/x")),
         ("sms:13800000000", ("sms", "13800000000")),
+        ("webhook:ops", ("webhook", "ops")),
+        ("mailto:li@x.example", ("smtp", "li@x.example")),
+        ("smtp:backup/li@x.example", ("smtp", "backup/li@x.example")),
+        ("apprise+tgram://bot/chat", ("apprise", "tgram://bot/chat")),
+        ("apprise://host/key", ("apprise", "apprise://host/key")),
+        ("apprise:ops", ("apprise", "ops")),
+        ("dingtalk:ops-group@13800000000", ("dingtalk", "ops-group@13800000000")),
     ],
 )
 def test_an_address_names_its_channel(address: str, expected: tuple[str, str]) -> None:

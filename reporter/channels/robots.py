@@ -1,0 +1,117 @@
+"""What the robots of chat groups have in common: HTTP 200 is no success, the number in the body says.
+
+They are noticed in a group, by a token in the address; whom to mention follows in the roster's address:
+`dingtalk:ops-group@13800000000`. Without a name there, the person on duty is mentioned by mobile number.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, TypeVar
+from urllib.parse import quote
+
+from pydantic import SecretStr
+
+from reporter.channels.accounts import scrubbed
+from reporter.channels.contract import ChannelError, Message, Receipt
+from reporter.channels.posting import Answer
+from reporter.core.terms import NoticeState
+
+T = TypeVar("T", int, str)
+ALL: Final = "all"
+JSON: Final = {"content-type": "application/json; charset=utf-8"}
+_MOBILE = re.compile(r"1\d{10}")
+_MEANINGFUL: Final = str.maketrans("<>[]*_`~\\|", "＜＞［］＊＿｀～＼｜")
+_AT_START = re.compile(r"^\s*([#+=!-]|\d+[.)])")
+_WIDE: Final = str.maketrans("#+=!-.)0123456789", "＃＋＝！－．）０１２３４５６７８９")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one maker's robots answer: where number and text stand, and which numbers mean what.
+
+    `busy`: too fast, or not now, with the seconds to wait. `never`: trying again cannot help. Of any other
+    number nobody knows, so the message is tried again: rather twice than not at all.
+    """
+
+    codes: tuple[str, ...]
+    texts: tuple[str, ...]
+    busy: Mapping[int, float]
+    never: frozenset[int]
+
+    def receipt(self, answer: Answer, secrets: tuple[SecretStr, ...]) -> Receipt:
+        """What the answer means. Errors: ChannelError."""
+        document = _document(answer.body)
+        code = _first(document, self.codes, int)
+        if code is None:
+            if not answer.is_success:
+                raise answer.refusal()
+            msg = "HTTP 200, but no answer of a robot"
+            raise ChannelError(msg, permanent=False)
+        if code == 0 and answer.is_success:
+            return Receipt(NoticeState.ACCEPTED, detail="errcode 0")
+        said = scrubbed(_first(document, self.texts, str) or "", secrets)
+        refusal = answer.refusal()
+        raise ChannelError(
+            f"{code} {said}".strip(),
+            permanent=code in self.never or (refusal.permanent and code not in self.busy),
+            retry_after_s=max(self.busy.get(code, 0.0), refusal.retry_after_s),
+        )
+
+
+def _document(body: bytes) -> dict[str, object]:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _first(document: Mapping[str, object], keys: tuple[str, ...], kind: type[T]) -> T | None:
+    return next((value for key in keys if isinstance(value := document.get(key), kind)), None)
+
+
+def split(target: str) -> tuple[str, list[str]]:
+    """`ops-group@138…@139…` → the account's name, and whom to mention."""
+    account, *named = target.split("@")
+    return account, [name for name in named if name]
+
+
+def mobiles(message: Message, named: list[str]) -> list[str]:
+    """Whom to mention by number: those the address names, else the person on duty."""
+    if named:
+        return [name for name in named if name != ALL]
+    return [message.phone] if message.phone and _MOBILE.fullmatch(message.phone) else []
+
+
+def cut(text: str, bytes_max: int) -> str:
+    """The text in at most so many bytes of UTF-8: its end may be missing, never half a character."""
+    encoded = text.encode()
+    if len(encoded) <= bytes_max:
+        return text
+    return encoded[: bytes_max - 3].decode(errors="ignore") + "…"
+
+
+def harmless(text: str) -> str:
+    """The text with no character that markdown would read as more than itself.
+
+    Nothing says how these dialects escape, so what could act is written full-width: it looks the same to a
+    reader and cannot be a link, a mention or a heading, whatever title an event carries.
+    """
+    text = text.translate(_MEANINGFUL)
+    return _AT_START.sub(lambda found: found[0].translate(_WIDE), text)
+
+
+def markdown(message: Message, newline: str) -> str:
+    """The message as markdown: the subject as a heading, then the lines; only our own links are links."""
+    ours = [url for url in (message.ack_url, message.link) if url]
+    lines = [f"### {harmless(message.subject)}"]
+    for line in message.text.splitlines():
+        if not line.strip():
+            continue
+        url = next((url for url in ours if url in line), None)
+        before, _, after = line.partition(url) if url else (line, "", "")
+        link = f"[{harmless(url)}]({quote(url, safe=':/?&=%#+,;@~.-_')})" if url else ""
+        lines.append(harmless(before) + link + harmless(after))
+    return newline.join(lines)

@@ -1,0 +1,147 @@
+"""The values a setting may have: a reader takes what was written and gives what is meant, or says what is expected."""
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+ROLES = ("desk", "engine")
+
+Reader = Callable[[object], object]
+
+
+class Unfit(ValueError):
+    """What was expected instead of the value given."""
+
+
+def text(raw: object) -> str:
+    if isinstance(raw, str) and raw.strip():
+        return raw.strip()
+    expected = "a non-empty text"
+    raise Unfit(expected)
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The tables `[<channel>.<account>]` as written; `folder` is where relative paths in them start."""
+
+    document: Mapping[str, object] = field(default_factory=dict)
+    folder: Path = Path()
+
+
+def tables(raw: object) -> Tables:
+    """Tables of the file itself, or those of a TOML file of their own."""
+    if isinstance(raw, Tables):
+        return raw
+    if isinstance(raw, Mapping):
+        return Tables(raw)
+    file = path(raw)
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as reason:
+        # The reason may quote the file, and the file holds secrets.
+        expected = f"a TOML file that can be read ({type(reason).__name__})"
+        raise Unfit(expected) from None
+    found = document.get("channels", document)
+    return Tables(found if isinstance(found, Mapping) else {"channels": found}, file.parent)
+
+
+def path(raw: object) -> Path:
+    return Path(text(str(raw) if isinstance(raw, Path) else raw)).expanduser()
+
+
+def _number(raw: object, expected: str) -> float:
+    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
+        raise Unfit(expected)
+    try:
+        return float(raw)
+    except ValueError:
+        raise Unfit(expected) from None
+
+
+def port(raw: object) -> int:
+    expected = "a port number, 0 to 65535"
+    number = _number(raw, expected)
+    if not (number.is_integer() and 0 <= number <= 65535):
+        raise Unfit(expected)
+    return int(number)
+
+
+def copies(raw: object) -> int:
+    expected = "1, 3 or 5"
+    number = _number(raw, expected)
+    if number not in (1, 3, 5):
+        raise Unfit(expected)
+    return int(number)
+
+
+def seconds(raw: object) -> float:
+    expected = "a number of seconds above 0, at most 3600"
+    number = _number(raw, expected)
+    if not 0 < number <= 3600:
+        raise Unfit(expected)
+    return number
+
+
+def address(raw: object) -> str:
+    expected = "HOST:PORT, such as 127.0.0.1:8080 or [::1]:8080"
+    said = text(raw)
+    found = re.fullmatch(r"(?:\[[0-9A-Fa-f:.]+\]|[^\s:\[\]/@]+):([0-9]{1,5})", said)
+    if not found or int(found[1]) > 65535:
+        raise Unfit(expected)
+    return said
+
+
+def url(*schemes: str) -> Callable[[object], str]:
+    expected = " or ".join(f"{scheme}://…" for scheme in schemes)
+
+    def read(raw: object) -> str:
+        said = text(raw)
+        try:
+            parts = urlsplit(said)
+        except ValueError:
+            raise Unfit(expected) from None
+        if parts.scheme not in schemes or not (parts.netloc or parts.path.strip("/")):
+            raise Unfit(expected)
+        return said
+
+    return read
+
+
+def brokers(raw: object) -> str:
+    """One broker's URL, or those of several of one cluster with commas between."""
+    read = url("nats", "tls", "ws", "wss")
+    return ",".join(read(part) for part in text(raw).split(","))
+
+
+def one_of(*words: str) -> Callable[[object], str]:
+    def read(raw: object) -> str:
+        if raw in words:
+            return str(raw)
+        expected = "one of " + ", ".join(words)
+        raise Unfit(expected)
+
+    return read
+
+
+def roles(raw: object) -> frozenset[str]:
+    parts = raw.split(",") if isinstance(raw, str) else raw
+    if isinstance(parts, list | tuple | set | frozenset):
+        names = {part.strip() if isinstance(part, str) else part for part in parts}
+        if names and names <= set(ROLES):
+            return frozenset(str(name) for name in names)
+    expected = "one or more of " + ", ".join(ROLES) + ", with commas between"
+    raise Unfit(expected)
+
+
+def zone(raw: object) -> str:
+    said = text(raw)
+    try:
+        ZoneInfo(said)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        expected = "an IANA time zone, such as Asia/Shanghai"
+        raise Unfit(expected) from None
+    return said

@@ -1,0 +1,43 @@
+"""The loop heeds what a channel can carry, and a receiver that asks to be left alone."""
+
+import stat
+from datetime import timedelta
+from pathlib import Path
+
+from reporter.values import Tables
+from tests.contract.hooks import status
+from tests.unit.noticeworld import NOW, World, eventually, running
+
+
+async def test_who_asks_for_a_pause_is_left_alone_that_long(world: World) -> None:
+    await world.add(1, "webhook", world.hooks.url())
+    world.hooks.answers["/"] = status(429, "retry-after: 100")
+
+    async def postponed() -> bool:
+        (notice,) = await world.notices()
+        return bool(notice.note == " | HTTP 429")
+
+    async with running(world.notifier()):
+        await eventually(postponed)
+
+    (notice,) = await world.notices()
+    assert timedelta(seconds=99) < notice.next_try_at - NOW < timedelta(seconds=102)
+
+
+async def test_a_modem_that_sends_one_at_a_time_loses_no_attempt_to_waiting(
+    world: World, tmp_path: Path
+) -> None:
+    """Twelve messages of 0.3 s each take longer than the time limit of one: nobody may wait inside it."""
+    modem = tmp_path / "modem"
+    modem.write_text("#!/bin/sh\nsleep 0.3\n")
+    modem.chmod(modem.stat().st_mode | stat.S_IXUSR)
+    await world.add(12, "command", "13800000000")
+    accounts = Tables({"command": {"default": {"program": str(modem), "timeout_s": 1.5}}})
+
+    async def all_sent() -> bool:
+        return await world.states() == ["accepted"] * 12
+
+    async with running(world.notifier(accounts=accounts)):
+        await eventually(all_sent, within_s=30)
+
+    assert [notice.attempts for notice in await world.notices()] == [1] * 12

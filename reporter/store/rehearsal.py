@@ -85,7 +85,7 @@ async def pending_clocks(connection: AsyncConnection, now: datetime) -> Clocks:
     overdue = (await connection.execute(count.where(CLOCK.c.due_at < now))).scalar_one()
     first = (
         select(INCIDENT.c.id, INCIDENT.c.code, INCIDENT.c.title, CLOCK.c.obligation, CLOCK.c.due_at)
-        .join(INCIDENT, INCIDENT.c.id == CLOCK.c.incident_id)
+        .join(INCIDENT, INCIDENT.c.number == CLOCK.c.number)
         .where(is_waiting, CLOCK.c.due_at >= now)
         .order_by(CLOCK.c.due_at, INCIDENT.c.id, CLOCK.c.position)
         .limit(NEXT_SHOWN)

@@ -16,9 +16,10 @@ from reporter.store.rebuild import differences
 PAGE = 500
 LINE = m.table(m.Line)
 EDITION = m.table(m.Edition)
+CLOCK = m.table(m.Clock)
+INCIDENT = m.table(m.Incident)
 _HOLDERS = {
-    "incidents": m.table(m.Incident).c.id,
-    "clocks": m.table(m.Clock).c.incident_id,
+    "incidents": INCIDENT.c.id,
     "notices": m.table(m.Notice).c.incident_id,
 }
 
@@ -56,6 +57,12 @@ async def replay(
     for table, column in _HOLDERS.items():
         async for each in _strangers(connection, table, column, incident):
             yield each
+    if incident is None:
+        of_none = (
+            select(CLOCK.c.number).where(~exists().where(INCIDENT.c.number == CLOCK.c.number)).distinct()
+        )
+        for number in (await connection.execute(of_none.order_by(CLOCK.c.number))).scalars():
+            yield Difference(None, f"clocks: rows of number {number}, which no incident has")
 
 
 async def _differences(connection: AsyncConnection, incident: str) -> list[str]:

@@ -53,7 +53,12 @@ def the_message(
 def test_the_texts_are_those_that_were_read_and_agreed() -> None:
     """After a change of wording: read what this prints, and replace the file's content with it."""
     due = NOW - timedelta(minutes=5)
-    of_no_incident = {NoticeReason.REJECTED, NoticeReason.HELD, NoticeReason.TEST}
+    of_no_incident = {
+        NoticeReason.REJECTED,
+        NoticeReason.HELD,
+        NoticeReason.ROSTER_GAP,
+        NoticeReason.TEST,
+    }
     cases = [
         the_message(a_notice(reason=reason), due_at=due, ack=reason is NoticeReason.BREACH)
         for reason in NoticeReason

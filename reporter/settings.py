@@ -14,6 +14,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
@@ -85,6 +86,15 @@ def _address(raw: object) -> str:
     return text
 
 
+def _networks(raw: object) -> str:
+    """IP addresses and networks with commas between, in one form."""
+    try:
+        return ",".join(str(ip_network(part.strip())) for part in _text(raw).split(","))
+    except ValueError:
+        expected = "IP addresses or networks with commas between, such as 127.0.0.1,10.1.0.0/16"
+        raise _Unfit(expected) from None
+
+
 def _url(*schemes: str) -> Callable[[object], str]:
     expected = " or ".join(f"{scheme}://…" for scheme in schemes)
 
@@ -152,6 +162,12 @@ class Settings:
     http: str = field(
         default="127.0.0.1:8080",
         metadata=_about("address the desk and the HTTP API listen on; port 0: any free", _address),
+    )
+    trusted_proxies: str = field(
+        default="127.0.0.1",
+        metadata=_about(
+            "proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between", _networks
+        ),
     )
     nats: str | None = field(
         default=None, metadata=_about("broker to use; absent: start the embedded one", _brokers, secret=True)

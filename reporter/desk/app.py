@@ -1,6 +1,6 @@
 """The application: every route, built from the services it is handed."""
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.staticfiles import StaticFiles
 
 from reporter import __version__
@@ -18,7 +18,7 @@ from reporter.store.editions import Editions
 def create_app(services: Services) -> FastAPI:
     """The desk and the HTTP API as one ASGI application. It starts and stops nothing."""
     renderer = Renderer(services.zone, services.language)
-    desk = Desk(services, Authenticator(services.database), renderer, Editions())
+    desk = Desk(services, Authenticator(services.database, services.time), renderer, Editions())
     app = FastAPI(
         title="Reporter",
         version=__version__,
@@ -26,12 +26,19 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.state.desk = desk
     problems.install(app)
     openapi.install(app)
     app.add_middleware(Edge, time_source=services.time)
     for part in (incidents, commands, audit, service):
         app.include_router(part.router(desk))
     for page in find_pages():
-        app.add_api_route(page.route, bound(page, desk), methods=[page.method], include_in_schema=False)
+        app.add_api_route(
+            page.route,
+            bound(page, desk),
+            methods=[page.method],
+            dependencies=[Depends(page.door)],
+            include_in_schema=False,
+        )
     app.mount("/static", StaticFiles(directory=templates_dir() / "static"), name="static")
     return app

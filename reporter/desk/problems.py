@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -40,6 +40,14 @@ class HttpProblem(Exception):
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+
+
+class SeeOther(Exception):
+    """What a door or a view raises to send a browser to another page of ours."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(location)
+        self.location = location
 
 
 def unfit(errors: Sequence[Problem], code: str = "invalid") -> HttpProblem:
@@ -90,6 +98,10 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HttpProblem)  # noqa: S101 - what it is registered for
         return as_response(error)
 
+    async def elsewhere(_: Request, error: Exception) -> Response:
+        assert isinstance(error, SeeOther)  # noqa: S101 - what it is registered for
+        return RedirectResponse(error.location, 303)
+
     async def framework(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
         code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
@@ -101,6 +113,7 @@ def install(app: FastAPI) -> None:
         return as_response(HttpProblem(503, "database_unavailable", detail, headers={"Retry-After": "2"}))
 
     app.add_exception_handler(HttpProblem, raised)
+    app.add_exception_handler(SeeOther, elsewhere)
     app.add_exception_handler(HTTPException, framework)
     app.add_exception_handler(PoolTimeout, database)
     app.add_exception_handler(OperationalError, database)

@@ -10,19 +10,32 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar  # Any: columns of SQL and documents of JSON have no narrower type
 
-from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, cast, exists, func, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import JSON, Text
 
 from reporter.core.terms import ClockState, FactKind, IncidentState, Verdict
-from reporter.store.models import Base, Clock, Inbox, Incident, Line, Notice
+from reporter.store.models import Base, Clock, Inbox, Incident, Line, Notice, Restricted
+from reporter.store.restricted import Scope as _Scope
+from reporter.store.restricted import concealed
 
 OVERDUE = "overdue"
 """A filter beside the verdicts: breached and still open."""
 
-Scope = frozenset[str] | None
-"""The codes of the units that may be seen; None: all."""
+Scope = _Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +164,7 @@ class Standing:
     unit: str
     opened_from: str
     state: str
+    is_restricted: bool = False
 
 
 def late_by_s(verdict: str | None, met_at: datetime | None, final_due_at: datetime) -> float | None:
@@ -195,8 +209,9 @@ async def board(
 
 async def standing(connection: AsyncConnection, incident_id: str) -> Standing | None:
     """Whose an incident is and how it stands; None if there is no such incident."""
-    statement = select(Incident.unit, Incident.opened_from, Incident.state).where(Incident.id == incident_id)
-    row = (await connection.execute(statement)).one_or_none()
+    is_restricted = exists().where(Restricted.incident_id == Incident.id)
+    columns = (Incident.unit, Incident.opened_from, Incident.state, is_restricted)
+    row = (await connection.execute(select(*columns).where(Incident.id == incident_id))).one_or_none()
     return Standing(*row) if row else None
 
 
@@ -263,7 +278,7 @@ def _visible(scope: Scope) -> list[ColumnElement[bool]]:
     if scope is None:
         return []
     codes = sorted(scope)
-    return [or_(Incident.unit.in_(codes), Incident.opened_from.in_(codes))]
+    return [or_(Incident.unit.in_(codes), Incident.opened_from.in_(codes)), not_(concealed(scope))]
 
 
 def _has_clock(condition: ColumnElement[bool]) -> ColumnElement[bool]:

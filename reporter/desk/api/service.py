@@ -8,6 +8,8 @@ from fastapi.responses import JSONResponse, Response
 from reporter import metrics
 from reporter.core.instants import rfc3339
 from reporter.desk.asyncapi import document
+from reporter.desk.auth import Action
+from reporter.desk.doors import allowed
 from reporter.desk.schemas import ref
 from reporter.desk.services import Desk
 
@@ -16,7 +18,7 @@ log = logging.getLogger(__name__)
 
 def router(desk: Desk) -> APIRouter:
     """The public routes."""
-    routes = APIRouter(tags=["service"])
+    routes = APIRouter(tags=["service"], dependencies=[allowed(Action.PUBLIC)])
     asyncapi = document()
 
     @routes.get("/healthz", responses={200: _json("The process answers.", "Health")})

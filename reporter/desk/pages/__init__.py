@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 
+from reporter.desk.auth import Action, Right
+from reporter.desk.doors import Door
+from reporter.desk.problems import forbidden
 from reporter.desk.services import Desk
 
 if TYPE_CHECKING:
@@ -26,11 +29,27 @@ class View(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One route of a page."""
+    """One route of a page, and the right that opens it.
+
+    Without a right named, whoever may read may get it; what changes something has to name one, or it is
+    refused to everybody.
+    """
 
     route: str
     view: View
     method: str = "GET"
+    right: Right | None = None
+
+    @property
+    def door(self) -> Callable[[Request], Awaitable[None]]:
+        """What stands before it."""
+        if self.right is not None:
+            return Door(self.right, is_page=True)
+        return Door(Action.READ, is_page=True) if self.method == "GET" else _closed
+
+
+async def _closed(_: Request) -> None:
+    raise forbidden("此操作未声明权限 / nobody has said who may do this")
 
 
 def find_pages() -> Iterator[Page]:

@@ -1,5 +1,6 @@
 """Every table, one file a subject. A new table: its class in such a file, its import here, a migration."""
 
+from reporter.store.models.accounts import LogLine, Person, Restricted, Session, SetupKey
 from reporter.store.models.base import Base, table
 from reporter.store.models.people import Shift, Token, Unit
 from reporter.store.models.records import (
@@ -14,7 +15,7 @@ from reporter.store.models.records import (
     SetAside,
 )
 
-APPEND_ONLY = ("ledger",)
+APPEND_ONLY = ("ledger", "desk_log")
 """Tables whose rows the database itself never lets change or go."""
 
 __all__ = [
@@ -25,10 +26,15 @@ __all__ = [
     "Inbox",
     "Incident",
     "Line",
+    "LogLine",
     "Notice",
     "Outbox",
+    "Person",
     "RejectedNotice",
+    "Restricted",
+    "Session",
     "SetAside",
+    "SetupKey",
     "Shift",
     "Token",
     "Unit",

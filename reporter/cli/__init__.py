@@ -5,7 +5,18 @@ from io import TextIOWrapper
 
 import typer
 
-from reporter.cli import board, commands, doctor, keeping, ledger, reading, schedules, service, world
+from reporter.cli import (
+    accounts,
+    board,
+    commands,
+    doctor,
+    keeping,
+    ledger,
+    reading,
+    schedules,
+    service,
+    world,
+)
 
 app = typer.Typer(
     name="reporter",
@@ -21,7 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 
-for module in (service, commands, reading, board, world, ledger, schedules, keeping, doctor):
+for module in (service, commands, reading, board, world, accounts, ledger, schedules, keeping, doctor):
     module.register(app)
 
 

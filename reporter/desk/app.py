@@ -5,10 +5,10 @@ from starlette.staticfiles import StaticFiles
 
 from reporter import __version__
 from reporter.desk import openapi, problems
-from reporter.desk.api import audit, commands, incidents, service
+from reporter.desk.api import audit, commands, incidents, oversight, service
 from reporter.desk.auth import Authenticator
 from reporter.desk.edge import Edge
-from reporter.desk.pages import bound, find_pages
+from reporter.desk.pages import bound, find_pages, refusals
 from reporter.desk.services import Desk, Services
 from reporter.render import Renderer
 from reporter.resources import templates_dir
@@ -27,10 +27,10 @@ def create_app(services: Services) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.desk = desk
-    problems.install(app)
+    problems.install(app, refusals(desk))
     openapi.install(app)
     app.add_middleware(Edge, time_source=services.time)
-    for part in (incidents, commands, audit, service):
+    for part in (incidents, commands, audit, oversight, service):
         app.include_router(part.router(desk))
     for page in find_pages():
         app.add_api_route(

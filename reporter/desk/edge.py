@@ -81,7 +81,7 @@ class Edge:
                 await internal()(scope, receive, guarded)
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            known = method if method in ("GET", "HEAD", "POST") else "other"
+            known = method if method in ("GET", "HEAD", "POST", "PUT") else "other"
             metrics.HTTP_REQUESTS.labels(known, route, str(status)).inc()
             metrics.HTTP_SPAN.labels(route).observe(time.monotonic() - began)
 

@@ -16,6 +16,8 @@ from reporter.store.restricted import Scope
 
 VIEWED = "incident.viewed"
 """Somebody was shown a restricted incident; `about` is its id."""
+RESTRICTED = "incident.restricted"
+LIFTED = "incident.restriction_lifted"
 SIGNED_IN = "session.begun"
 REFUSED = "session.refused"
 """A wrong password, or a login that nobody has; `about` is what was typed."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import ColumnElement, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.terms import AccountRole
@@ -18,6 +18,8 @@ IDLE_SPAN: Final = timedelta(hours=12)
 LONGEST_SPAN: Final = timedelta(hours=24)
 SEEN_SPAN: Final = timedelta(minutes=1)
 """How stale `seen_at` may become: a page a second should not be a write a second."""
+KEPT_SPAN: Final = timedelta(days=90)
+"""How long a session that is over is remembered, with the address that it came from."""
 _SECRET_CHARS_MAX: Final = 128
 _AGENT_CHARS_MAX: Final = 200
 _LISTED_MAX: Final = 50
@@ -53,7 +55,8 @@ async def begin(
     address: str = "",
     agent: str = "",
 ) -> str:
-    """Starts a visit of a person or of a token's holder, and returns its secret."""
+    """Starts a visit of a person or of a token's holder, and returns its secret. Those long over are forgotten."""
+    await connection.execute(delete(Session).where(Session.expires_at < at - KEPT_SPAN))
     secret = PREFIX + secrets.token_urlsafe(32)
     values = {
         "secret_hash": _hash(secret),

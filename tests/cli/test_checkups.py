@@ -75,7 +75,7 @@ async def test_the_demo_s_world_is_healthy(tmp_path: Path) -> None:
 
     findings = await examine(Settings(data_dir=tmp_path, nats_port=0))
 
-    assert set(tokens) == {"duty", "leader", "yi-xian", "bing-xian", "ding-qu", "auditor"}
+    assert set(tokens.tokens) == {"duty", "leader", "yi-xian", "bing-xian", "ding-qu", "auditor"}
     assert {each.health for each in findings if each.name != "disk"} == {Health.GOOD}
 
 

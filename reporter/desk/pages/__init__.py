@@ -14,8 +14,9 @@ from fastapi.responses import HTMLResponse, Response
 
 from reporter.desk.auth import Action, Right
 from reporter.desk.doors import Door
-from reporter.desk.problems import forbidden
+from reporter.desk.problems import HttpProblem, forbidden
 from reporter.desk.services import Desk
+from reporter.desk.session import language_of
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -64,6 +65,29 @@ def show(
     """The page, rendered from its context."""
     values = {each.name: getattr(context, each.name) for each in fields(context)}
     return HTMLResponse(desk.renderer.render(template, language=language, **values), status)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedPage:
+    """Why there is no such page for the reader, or not now."""
+
+    heading: str
+    errors: tuple[str, ...]
+
+
+def refusals(desk: Desk) -> Callable[[Request, HttpProblem], Response]:
+    """How a problem is shown to somebody with a browser."""
+
+    def as_page(request: Request, problem: HttpProblem) -> Response:
+        language = language_of(request, desk)
+        errors = tuple(f"{each.path}: {each.message}" for each in problem.errors)
+        answer = show(
+            desk, "pages/refused.html", language, RefusedPage(problem.detail, errors), problem.status
+        )
+        answer.headers.update(problem.headers)
+        return answer
+
+    return as_page
 
 
 def bound(page: Page, desk: Desk) -> Callable[[Request], Awaitable[Response]]:

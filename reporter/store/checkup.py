@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.roster import UnitTree
 from reporter.core.terms import DutyRole
-from reporter.store.models import Base, Shift, Token
+from reporter.store.models import Base, Person, Shift, Token
 from reporter.store.people import load_tree
 
 
@@ -42,8 +42,14 @@ def _missing(connection: Connection) -> list[str]:
 
 
 async def live_tokens(connection: AsyncConnection) -> int:
-    """How many accounts there are that have not been revoked."""
+    """How many tokens there are that have not been revoked."""
     statement = select(func.count()).select_from(Token).where(Token.revoked_at.is_(None))
+    return (await connection.execute(statement)).scalar_one()
+
+
+async def live_people(connection: AsyncConnection) -> int:
+    """How many people may sign in."""
+    statement = select(func.count()).select_from(Person).where(Person.is_active)
     return (await connection.execute(statement)).scalar_one()
 
 

@@ -70,12 +70,12 @@ async def test_without_roster_and_tokens_the_doctor_objects(tmp_path: Path) -> N
 
 async def test_the_demo_s_world_is_healthy(tmp_path: Path) -> None:
     database = await fresh_database(tmp_path)
-    tokens = await build(database, SystemTime().now(), "Asia/Shanghai")
+    keys = await build(database, SystemTime().now(), "Asia/Shanghai")
     await database.close()
 
     findings = await examine(Settings(data_dir=tmp_path, nats_port=0))
 
-    assert set(tokens.tokens) == {"duty", "leader", "yi-xian", "bing-xian", "ding-qu", "auditor"}
+    assert set(keys.tokens) == {"duty", "leader", "yi-xian", "bing-xian", "ding-qu", "auditor", "admin"}
     assert {each.health for each in findings if each.name != "disk"} == {Health.GOOD}
 
 

@@ -23,7 +23,7 @@ class MePage:
     """`current` is the number of the session that asks; `visits` is empty for a token's holder."""
 
     login: str
-    name: str
+    display_name: str
     role: AccountRole
     unit: str
     is_person: bool
@@ -94,7 +94,7 @@ async def _show(
             visits = await sessions.listed(connection, account.person_id, desk.services.time.now())
     context = MePage(
         login=account.name,
-        name=account.title,
+        display_name=account.title,
         role=account.role,
         unit=caller.tree.node(caller.unit).name,
         is_person=account.is_person,

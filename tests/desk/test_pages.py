@@ -3,18 +3,27 @@
 import re
 from dataclasses import fields
 from html.parser import HTMLParser
+from typing import TYPE_CHECKING
 
 import httpx
 import jinja2.meta
 import pytest
 from jinja2.nodes import FromImport
 
+from reporter.desk.pages import RefusedPage
+from reporter.desk.pages.accounts import AccountsPage
 from reporter.desk.pages.board import INCIDENTS_MAX, BoardPage
+from reporter.desk.pages.log import LogPage
+from reporter.desk.pages.me import MePage
+from reporter.desk.pages.setup import SetupPage
 from reporter.desk.pages.sign_in import SignInPage
 from reporter.desk.session import COOKIE
 from reporter.render import _environment
 from reporter.resources import templates_dir
 from tests.desk.conftest import World
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 VOID = {"meta", "link", "input", "br", "img", "hr"}
 
@@ -199,9 +208,20 @@ def test_the_board_is_bounded() -> None:
     assert INCIDENTS_MAX <= 500
 
 
-@pytest.mark.parametrize(("template", "context"), [("board", BoardPage), ("sign_in", SignInPage)])
+@pytest.mark.parametrize(
+    ("template", "context"),
+    [
+        ("board", BoardPage),
+        ("sign_in", SignInPage),
+        ("setup", SetupPage),
+        ("me", MePage),
+        ("accounts", AccountsPage),
+        ("log", LogPage),
+        ("refused", RefusedPage),
+    ],
+)
 def test_a_page_uses_what_its_context_declares_and_no_more(
-    template: str, context: type[BoardPage] | type[SignInPage]
+    template: str, context: "type[DataclassInstance]"
 ) -> None:
     environment = _environment(templates_dir())
     used: set[str] = set()

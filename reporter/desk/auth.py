@@ -27,7 +27,7 @@ from reporter.store import sessions, tokens
 from reporter.store.database import Database
 from reporter.store.people import load_tree
 from reporter.store.queries import Standing
-from reporter.store.restricted import Scope, Units
+from reporter.store.restricted import Scope, Units, is_in_sight
 from reporter.store.tokens import Account
 from reporter.timesource import TimeSource
 
@@ -123,10 +123,9 @@ class Caller:
 
     def sees(self, standing: Standing) -> bool:
         """Whether the incident is within the caller's subtree, or was opened from within it, and not hidden."""
-        scope = self.within(self.unit)
-        if standing.is_restricted and not self.may(Action.RESTRICTED):
-            return standing.unit in scope.restricted
-        return self.is_at_root or standing.unit in scope or standing.opened_from in scope
+        return is_in_sight(
+            self.scope, standing.unit, standing.opened_from, is_restricted=standing.is_restricted
+        )
 
 
 class Authenticator:

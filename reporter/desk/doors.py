@@ -20,7 +20,7 @@ from reporter.desk.services import Desk, desk_of
 from reporter.desk.session import language_of, visitor
 from reporter.store import desk_log, queries
 
-ACCOUNT_PAGE: Final = "/me"
+ACCOUNT_PAGE: Final = "/account"
 SIGN_IN_PAGE: Final = "/sign-in"
 _PATH_CHARS_MAX: Final = 200
 

@@ -22,9 +22,29 @@ class Units(frozenset[str]):
         made.restricted = frozenset(restricted)
         return made
 
+    def __eq__(self, other: object) -> bool:
+        """Two scopes are one only if they show the same: what is kept for readers of a scope goes by this."""
+        theirs = other.restricted if isinstance(other, Units) else frozenset[str]()
+        return super().__eq__(other) is True and self.restricted == theirs
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return super().__hash__() ^ hash(self.restricted) if self.restricted else super().__hash__()
+
 
 Scope = frozenset[str] | None
 """The codes of the units that may be seen, perhaps as `Units`; None: all, restricted incidents too."""
+
+
+def is_in_sight(scope: Scope, unit: str, opened_from: str, *, is_restricted: bool) -> bool:
+    """Whether a reader of this scope may see an incident: what `concealed` and the unit's filter say, for one."""
+    if scope is None:
+        return True
+    if is_restricted and unit not in (scope.restricted if isinstance(scope, Units) else ()):
+        return False
+    return unit in scope or opened_from in scope
 
 
 def concealed(scope: Scope) -> ColumnElement[bool]:

@@ -68,9 +68,9 @@ def test_a_person_signs_in_acts_and_is_shut_out(town: District, browse: Browse) 
 
     assert sign_in(visitor, "李东", "不是这个口令呀不是").status_code == 401
     assert sign_in(visitor, "李东", password).status_code == 303
-    assert visitor.get("/").headers["location"].startswith("/me")
+    assert visitor.get("/").headers["location"].startswith("/account")
     new = {"current": password, "password": PASSWORD, "again": PASSWORD}
-    assert visitor.post("/me/password", data=new, headers=FORM).status_code == 303
+    assert visitor.post("/account/password", data=new, headers=FORM).status_code == 303
     sent = {"title": "街面积水", "unit": "east", "occurred": text(ago(minutes=1))}
     assert visitor.post("/api/v1/incidents", json=sent, headers=FORM).status_code == 201
     assert visitor.post("/api/v1/incidents", json={**sent, "unit": "west"}, headers=FORM).status_code == 403

@@ -23,7 +23,7 @@ async def test_an_administrator_makes_an_account_and_hands_its_password_over_onc
     assert "Reporting unit" in page.text
     browser = await world.browser()
     assert (await sign_in(browser, "李四", handed[1])).status_code == 303
-    assert (await browser.get("/")).headers["location"].startswith("/me")
+    assert (await browser.get("/")).headers["location"].startswith("/account")
     assert [line.about for line in await logged(world, "account.created")] == ["李四", "管理员"]
 
 

@@ -34,7 +34,7 @@ async def test_another_site_cannot_use_a_reader_s_cookie(
     browser = await at_the_desk(world)
 
     opened = await browser.post("/api/v1/incidents", json=SENT, headers=headers)
-    form = await browser.post("/me/sessions", data={"session": "others"}, headers=headers)
+    form = await browser.post("/account/sessions", data={"session": "others"}, headers=headers)
 
     assert (opened.status_code == 201) == (form.status_code == 303) == is_let_in
     if not is_let_in:
@@ -54,7 +54,7 @@ async def test_a_token_is_never_sent_by_a_browser_of_itself(world: World) -> Non
     [
         ("POST", "/sign-in"),
         ("POST", "/setup"),
-        ("POST", "/me/password"),
+        ("POST", "/account/password"),
         ("POST", "/accounts"),
         ("POST", "/api/v1/incidents"),
     ],

@@ -11,10 +11,10 @@ import pytest
 from jinja2.nodes import FromImport
 
 from reporter.desk.pages import RefusedPage
+from reporter.desk.pages.account import AccountPage
 from reporter.desk.pages.accounts import AccountsPage
 from reporter.desk.pages.board import INCIDENTS_MAX, BoardPage
-from reporter.desk.pages.log import LogPage
-from reporter.desk.pages.me import MePage
+from reporter.desk.pages.desk_log import DeskLogPage
 from reporter.desk.pages.setup import SetupPage
 from reporter.desk.pages.sign_in import SignInPage
 from reporter.desk.session import COOKIE
@@ -214,9 +214,9 @@ def test_the_board_is_bounded() -> None:
         ("board", BoardPage),
         ("sign_in", SignInPage),
         ("setup", SetupPage),
-        ("me", MePage),
+        ("account", AccountPage),
         ("accounts", AccountsPage),
-        ("log", LogPage),
+        ("desk_log", DeskLogPage),
         ("refused", RefusedPage),
     ],
 )

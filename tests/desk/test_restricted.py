@@ -127,10 +127,10 @@ async def test_auditors_read_the_log_of_their_own_units(world: World) -> None:
     await restricted(world, "jia")
     page = await at_the_desk(world, "审计员", "auditor")
 
-    everything = (await page.get("/log?what=incident&lang=en")).text
+    everything = (await page.get("/desk-log?what=incident&lang=en")).text
     api = await world.client("auditor", "yi")
     own = (await api.get("/api/v1/desk-log?what=incident.restricted")).json()["items"]
-    csv = (await page.get("/log.csv?what=account")).text
+    csv = (await page.get("/desk-log.csv?what=account")).text
 
     Page(everything)
     assert everything.count("Restricted an incident") == 2

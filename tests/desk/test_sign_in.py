@@ -49,13 +49,13 @@ async def test_one_comes_back_to_the_page_one_wanted_and_never_to_another_site(w
     await a_person(world)
     browser = await world.browser()
 
-    asked = await browser.get("/me?lang=en")
+    asked = await browser.get("/account?lang=en")
     form = await browser.get(asked.headers["location"])
-    back = await sign_in(browser, next_="/me")
+    back = await sign_in(browser, next_="/account")
 
-    assert asked.headers["location"] == "/sign-in?lang=en&next=/me"
-    assert 'name="next" value="/me"' in form.text
-    assert back.headers["location"].startswith("/me?")
+    assert asked.headers["location"] == "/sign-in?lang=en&next=/account"
+    assert 'name="next" value="/account"' in form.text
+    assert back.headers["location"].startswith("/account?")
     for elsewhere in ("//evil.example", "https://evil.example", "/\\evil.example", "/\r\nSet-Cookie: a=b"):
         answer = await sign_in(browser, next_=elsewhere)
         assert answer.headers["location"] == "/?lang=zh"
@@ -206,15 +206,15 @@ async def test_a_borrowed_password_is_changed_before_anything_else(world: World)
     await sign_in(browser)
 
     board, api = await browser.get("/"), await browser.get("/api/v1/incidents")
-    page = await browser.get("/me")
+    page = await browser.get("/account")
     sent = {"current": PASSWORD, "password": "一个我自己想出来的口令", "again": "一个我自己想出来的口令"}
-    changed = await browser.post("/me/password", data=sent, headers=HERE)
+    changed = await browser.post("/account/password", data=sent, headers=HERE)
 
-    assert (board.status_code, board.headers["location"]) == (303, "/me?lang=zh")
+    assert (board.status_code, board.headers["location"]) == (303, "/account?lang=zh")
     assert api.status_code == 403
     Page(page.text)
     assert "请先改成自己的" in page.text
-    assert changed.headers["location"].startswith("/me?changed=1")
+    assert changed.headers["location"].startswith("/account?changed=1")
     assert (await browser.get("/")).status_code == 200
     assert (await sign_in(await world.browser(), password=PASSWORD)).status_code == 401
     assert (await sign_in(await world.browser(), password="一个我自己想出来的口令")).status_code == 303
@@ -238,7 +238,7 @@ async def test_a_password_that_will_not_do_is_refused_and_nothing_changes(
     new = "一个我自己想出来的口令"
 
     sent = {"current": PASSWORD, "password": new, "again": new, **changes}
-    answer = await browser.post("/me/password", data=sent, headers=HERE)
+    answer = await browser.post("/account/password", data=sent, headers=HERE)
 
     assert answer.status_code in (401, 422)
     assert words in answer.text
@@ -253,7 +253,7 @@ async def test_changing_the_password_ends_every_other_session(world: World) -> N
     new = "一个我自己想出来的口令"
 
     sent = {"current": PASSWORD, "password": new, "again": new}
-    await browser.post("/me/password", data=sent, headers=HERE)
+    await browser.post("/account/password", data=sent, headers=HERE)
 
     assert (await other.get("/")).status_code == 303
     assert (await browser.get("/")).status_code == 200
@@ -264,11 +264,11 @@ async def test_one_sees_one_s_sessions_and_ends_them(world: World) -> None:
     await sign_in(other)
     stranger = await at_the_desk(world, "李四")
 
-    page = (await browser.get("/me?lang=en")).text
+    page = (await browser.get("/account?lang=en")).text
     Page(page)
-    await stranger.post("/me/sessions", data={"session": "1"}, headers=HERE)
+    await stranger.post("/account/sessions", data={"session": "1"}, headers=HERE)
     still = await browser.get("/")
-    await browser.post("/me/sessions", data={"session": "others"}, headers=HERE)
+    await browser.post("/account/sessions", data={"session": "others"}, headers=HERE)
 
     assert page.count("This one") == 1
     assert page.count('name="session" value="') == 2

@@ -19,7 +19,7 @@ from reporter.store.sessions import SessionRow
 
 
 @dataclass(frozen=True, slots=True)
-class MePage:
+class AccountPage:
     """`current` is the number of the session that asks; `visits` is empty for a token's holder."""
 
     login: str
@@ -61,7 +61,7 @@ async def _change(request: Request, desk: Desk) -> Response:
     async with desk.services.database.transaction() as connection:
         await accounts.set_password(connection, person, hashed, now, account.actor, must_change=False)
     # Every session is over now, this one too: whoever had stolen it is out.
-    answer = RedirectResponse(f"/me?changed=1&lang={session.language_of(request, desk)}", 303)
+    answer = RedirectResponse(f"/account?changed=1&lang={session.language_of(request, desk)}", 303)
     session.begin(answer, request, await session.start(request, desk, account, caller.unit))
     return answer
 
@@ -77,7 +77,7 @@ async def _end_sessions(request: Request, desk: Desk) -> Response:
             async with desk.services.database.transaction() as connection:
                 await sessions.end_all(connection, person_id, now, only=only, but=caller.session_id or 0)
             desk.auth.forget()
-    return RedirectResponse(f"/me?lang={session.language_of(request, desk)}", 303)
+    return RedirectResponse(f"/account?lang={session.language_of(request, desk)}", 303)
 
 
 async def _caller(request: Request, desk: Desk) -> Caller:
@@ -92,7 +92,7 @@ async def _show(
     if account.person_id is not None:
         async with desk.services.database.snapshot() as connection:
             visits = await sessions.listed(connection, account.person_id, desk.services.time.now())
-    context = MePage(
+    context = AccountPage(
         login=account.name,
         display_name=account.title,
         role=account.role,
@@ -107,11 +107,11 @@ async def _show(
         can_administer=caller.may(Action.ACCOUNTS),
         can_read_log=caller.may(Action.LOG),
     )
-    return show(desk, "pages/me.html", session.language_of(request, desk), context, status)
+    return show(desk, "pages/account.html", session.language_of(request, desk), context, status)
 
 
 PAGES = (
-    Page("/me", _page, right=Action.SELF),
-    Page("/me/password", _change, "POST", right=Action.SELF),
-    Page("/me/sessions", _end_sessions, "POST", right=Action.SELF),
+    Page("/account", _page, right=Action.SELF),
+    Page("/account/password", _change, "POST", right=Action.SELF),
+    Page("/account/sessions", _end_sessions, "POST", right=Action.SELF),
 )

@@ -48,7 +48,7 @@ class LogRow:
 
 
 @dataclass(frozen=True, slots=True)
-class LogPage:
+class DeskLogPage:
     """`older` is the number to ask for what came before, if there is more; the others are the filter."""
 
     rows: tuple[LogRow, ...]
@@ -62,8 +62,8 @@ async def _page(request: Request, desk: Desk) -> Response:
     lines, what, about, actor = await _read(request, desk, PAGE_MAX + 1)
     shown = lines[:PAGE_MAX]
     older = shown[-1].id if len(lines) > PAGE_MAX else None
-    context = LogPage(tuple(_row(line) for line in shown), older, what, about, actor)
-    return show(desk, "pages/log.html", session.language_of(request, desk), context)
+    context = DeskLogPage(tuple(_row(line) for line in shown), older, what, about, actor)
+    return show(desk, "pages/desk_log.html", session.language_of(request, desk), context)
 
 
 async def _csv(request: Request, desk: Desk) -> Response:
@@ -101,6 +101,6 @@ def _said(line: Logged) -> str:
 
 
 PAGES = (
-    Page("/log", _page, right=Action.LOG),
-    Page("/log.csv", _csv, right=Action.LOG),
+    Page("/desk-log", _page, right=Action.LOG),
+    Page("/desk-log.csv", _csv, right=Action.LOG),
 )

@@ -163,12 +163,6 @@ class Settings:
         default="127.0.0.1:8080",
         metadata=_about("address the desk and the HTTP API listen on; port 0: any free", _address),
     )
-    trusted_proxies: str = field(
-        default="127.0.0.1",
-        metadata=_about(
-            "proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between", _networks
-        ),
-    )
     nats: str | None = field(
         default=None, metadata=_about("broker to use; absent: start the embedded one", _brokers, secret=True)
     )
@@ -188,6 +182,12 @@ class Settings:
     default_schedule: str = field(
         default="cn-zaozhuang-hitech-2021-9",
         metadata=_about("schedule of an incident that names none", _text),
+    )
+    trusted_proxies: str = field(
+        default="127.0.0.1",
+        metadata=_about(
+            "proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between", _networks
+        ),
     )
     zone: str = field(default="Asia/Shanghai", metadata=_about("zone in which people read times", _zone))
     language: str = field(

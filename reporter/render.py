@@ -11,6 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context, select_autoescape
+from jinja2.environment import TemplateModule
 from jinja2.runtime import Context
 
 from reporter.core.terms import label
@@ -24,13 +25,14 @@ class Renderer:
     """Renders templates for readers in one zone; each call may ask for another language.
 
     In every template: `language`, `lang` (the HTML tag), `zone`, the function `t("中文", "English")`, and the
-    filters `local` (date, time and, where it matters, zone), `local_time`, `countdown` and `term`.
+    filters `local` (date, time and, where it matters, zone), `local_time`, `local_until`, `countdown`, `term`.
     """
 
     def __init__(self, zone: str, language: str = "zh", folder: Path | None = None) -> None:
         self._zone = ZoneInfo(zone)
         self._language = language
         self._environment = _environment(folder or templates_dir())
+        self._modules: dict[tuple[str, str], TemplateModule] = {}
 
     def render(self, name: str, *, language: str | None = None, **context: object) -> str:
         """The text of template `name`. Errors: jinja2's, for a missing template or a missing name."""
@@ -38,6 +40,14 @@ class Renderer:
         return self._environment.get_template(name).render(
             {"language": language, "lang": LANGUAGE_TAGS[language], "zone": self._zone, **context}
         )
+
+    def macro(self, name: str, macro: str, *args: object, language: str) -> str:
+        """What one macro of template `name` makes of `args`: how a part of a page is sent alone."""
+        key = (name, language)
+        if key not in self._modules:
+            shared = {"language": language, "lang": LANGUAGE_TAGS[language], "zone": self._zone}
+            self._modules[key] = self._environment.get_template(name).make_module(shared)
+        return str(getattr(self._modules[key], macro)(*args))
 
 
 @lru_cache(maxsize=4)
@@ -54,7 +64,12 @@ def _environment(folder: Path) -> Environment:
         auto_reload=False,
     )
     environment.filters.update(
-        local=_local, local_time=_local_time, countdown=countdown, term=_term, instant=_instant
+        local_until=_local_until,
+        local=_local,
+        local_time=_local_time,
+        countdown=countdown,
+        term=_term,
+        instant=_instant,
     )
     environment.globals["t"] = _t
     return environment
@@ -76,6 +91,13 @@ def _local(context: Context, at: datetime) -> str:
 def _local_time(context: Context, at: datetime) -> str:
     """`11-23 14:20:05`, in the reader's zone: for a board, where the year is plain."""
     return at.astimezone(context["zone"]).strftime("%m-%d %H:%M:%S")
+
+
+@pass_context
+def _local_until(context: Context, at: datetime, since: datetime) -> str:
+    """The end of a span that began at `since`: its time alone where that is on the same day."""
+    text = _local_time(context, at)
+    return text[6:] if text[:6] == _local_time(context, since)[:6] else text
 
 
 @pass_context

@@ -131,7 +131,7 @@ class Service:
             self._stack.callback(task.cancel)
         address = None
         if "desk" in settings.roles:
-            address = await self._open_desk(database, gate, health, catalog)
+            address = await self._open_desk(database, gate, health, catalog, group)
         try:
             async with asyncio.timeout(BROKER_WAIT_S):
                 await (intake.is_serving if is_engine else connected).wait()
@@ -143,7 +143,9 @@ class Service:
                 key = await setup.offer(connection, self.time.now())
             self.setup_link = key and f"{address}/setup?key={key}"
 
-    async def _open_desk(self, database: Database, gate: Gate, health: Health, catalog: Catalog) -> str:
+    async def _open_desk(
+        self, database: Database, gate: Gate, health: Health, catalog: Catalog, group: asyncio.TaskGroup
+    ) -> str:
         from reporter.desk.app import create_app
         from reporter.desk.server import Server
         from reporter.desk.services import Services
@@ -153,13 +155,17 @@ class Service:
             gate=gate,
             time=self.time,
             health=health.checks,
+            changed=gate.signals.boards,
             zone=self.settings.zone,
             language=self.settings.language,
             schedules=catalog.schedules.keys(),
         )
-        server = Server(create_app(services), self.settings.trusted_proxies)
+        app = create_app(services)
+        server = Server(app, self.settings.trusted_proxies)
         address = await server.start(self.settings.http_host, self.settings.http_port)
         self._stack.push_async_callback(server.stop)
+        self._stack.callback(group.create_task(app.state.hub.run()).cancel)
+        self._stack.callback(app.state.hub.close)
         return address
 
 

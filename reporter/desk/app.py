@@ -8,6 +8,7 @@ from reporter.desk import openapi, problems
 from reporter.desk.api import audit, commands, incidents, oversight, service
 from reporter.desk.auth import Authenticator
 from reporter.desk.edge import Edge
+from reporter.desk.live.hub import Hub
 from reporter.desk.pages import bound, find_pages, refusals
 from reporter.desk.services import Desk, Services
 from reporter.render import Renderer
@@ -16,9 +17,13 @@ from reporter.store.editions import Editions
 
 
 def create_app(services: Services) -> FastAPI:
-    """The desk and the HTTP API as one ASGI application. It starts and stops nothing."""
+    """The desk and the HTTP API as one ASGI application. It starts and stops nothing: `app.state.hub` has to be
+    run for boards to live, and closed before the server is stopped.
+    """
     renderer = Renderer(services.zone, services.language)
-    desk = Desk(services, Authenticator(services.database, services.time), renderer, Editions())
+    editions = Editions()
+    hub = Hub(services.database, services.time, renderer, editions, services.health, services.changed)
+    desk = Desk(services, Authenticator(services.database, services.time), renderer, editions, hub)
     app = FastAPI(
         title="Reporter",
         version=__version__,
@@ -27,6 +32,7 @@ def create_app(services: Services) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.desk = desk
+    app.state.hub = hub
     problems.install(app, refusals(desk))
     openapi.install(app)
     app.add_middleware(Edge, time_source=services.time)

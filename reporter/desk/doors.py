@@ -69,7 +69,9 @@ def allowed(right: Right) -> Any:
 
 
 async def log_views(request: Request, desk: Desk, caller: Caller, *incident_ids: str) -> None:
-    """Writes into the desk's log that the caller is shown these restricted incidents."""
+    """Writes into the desk's log that the caller is shown these restricted incidents, if any."""
+    if not incident_ids:
+        return
     path = f"{request.method} {request.url.path}"[:_PATH_CHARS_MAX]
     address = request.client.host if request.client else ""
     async with desk.services.database.transaction() as connection:

@@ -20,9 +20,12 @@ from reporter.timesource import TimeSource
 ARRIVED: Final = "reporter.received_at"
 """Where in the ASGI scope a request's arrival stands: the instant at which its header was complete."""
 
+STREAM: Final = "/events"
+"""How long a board stands open is no measure of anything."""
+
 _API_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
 _PAGE_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
@@ -83,7 +86,8 @@ class Edge:
             route = getattr(scope.get("route"), "path", "other")
             known = method if method in ("GET", "HEAD", "POST", "PUT") else "other"
             metrics.HTTP_REQUESTS.labels(known, route, str(status)).inc()
-            metrics.HTTP_SPAN.labels(route).observe(time.monotonic() - began)
+            if route != STREAM:
+                metrics.HTTP_SPAN.labels(route).observe(time.monotonic() - began)
 
     def _guard(self, headers: MutableHeaders, *, is_tls: bool) -> None:
         is_page = headers.get("content-type", "").startswith("text/html")

@@ -1,5 +1,6 @@
 """What the desk is handed: wiring fills it, tests fill it with the same real things."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -9,6 +10,7 @@ from fastapi import Request
 from reporter.core.command import Command, Outcome
 from reporter.desk.auth import Authenticator
 from reporter.desk.limits import Calls, Failures
+from reporter.desk.live.hub import Hub
 from reporter.render import Renderer
 from reporter.store.database import Database
 from reporter.store.editions import Editions
@@ -33,13 +35,15 @@ class Services:
 
     `schedules` are the ids an opening may name; without any, whatever it names is left to the gate.
     `health` answers the checks by name; `database` must be among them, and is false also where its schema
-    does not match. `zone` is the one people read times in; `language` (`zh`, `en`) that of pages by default.
+    does not match. `changed` is set by whoever commits something in this process: the boards wait for it.
+    `zone` is the one people read times in; `language` (`zh`, `en`) that of pages by default.
     """
 
     database: Database
     gate: Gate
     time: TimeSource
     health: Callable[[], Awaitable[Mapping[str, Check]]]
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
     schedules: Collection[str] = ()
     zone: str = "Asia/Shanghai"
     language: str = "zh"
@@ -68,6 +72,7 @@ class Desk:
     auth: Authenticator
     renderer: Renderer
     editions: Editions
+    hub: Hub
     sign_ins: SignIns = field(default_factory=SignIns)
     calls: Calls = field(default_factory=lambda: Calls(CALLS_BURST, CALLS_PER_S))
 

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 
 from reporter.desk.auth import COOKIE, Caller, address_of, cookie_name
 from reporter.desk.bodies import read_bounded
-from reporter.desk.problems import forbidden
+from reporter.desk.frame import LANGUAGE_COOKIE
 from reporter.desk.services import Desk
 from reporter.render import LANGUAGES
 from reporter.store import desk_log, sessions
@@ -23,7 +23,6 @@ __all__ = [
     "language_of",
     "local_path",
     "read_form",
-    "require_same_origin",
     "start",
     "visitor",
 ]
@@ -97,12 +96,6 @@ def comes_from_elsewhere(headers: Headers) -> bool:
     return origin is not None and urlsplit(origin).netloc != headers.get("host")
 
 
-def require_same_origin(request: Request) -> None:
-    """Refuses a form that another site has sent; `edge` does so for every request. Errors: 403."""
-    if comes_from_elsewhere(request.headers):
-        raise forbidden("表单来自其他网站 / the form was sent by another site")
-
-
 def local_path(path: str) -> str:
     """A path of this site, or `/` for anything else: where to go on after signing in."""
     is_ours = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
@@ -117,6 +110,8 @@ async def read_form(request: Request) -> dict[str, str]:
 
 
 def language_of(request: Request, desk: Desk) -> str:
-    """`?lang=`, else the default of the installation."""
-    asked = request.query_params.get("lang", "")
-    return asked if asked in LANGUAGES else desk.services.language
+    """`?lang=`, else what the reader chose last, else the default of the installation."""
+    for asked in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
+        if asked in LANGUAGES:
+            return asked
+    return desk.services.language

@@ -192,6 +192,7 @@ class Gate:
             )
         if tracked:
             self.signals.outbox.set()
+            self.signals.boards.set()
 
     async def reject(self, rejected: Sequence[tuple[Message, Sequence[Problem]]]) -> None:
         """Keeps messages that could not be understood, announces them, and notices the root's duty officer."""
@@ -238,6 +239,7 @@ class Gate:
             return
         self.signals.clocks.set()
         self.signals.outbox.set()
+        self.signals.boards.set()
         if any(tracked.notices for tracked in changed):
             self.signals.notices.set()
 

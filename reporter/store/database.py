@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any  # DBAPI connections have no common type
 
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -33,8 +33,9 @@ class Database:
             self._writer = _sqlite_engine(parsed, "BEGIN IMMEDIATE", pool_size=1)
             self._reader = _sqlite_engine(parsed, "BEGIN", pool_size=8)
             self._keeper: AsyncEngine | None = _sqlite_engine(parsed, None, pool_size=1)
+            self._watcher: AsyncEngine | None = _sqlite_engine(parsed, None, pool_size=1)
         else:
-            self._keeper = None
+            self._keeper = self._watcher = None
             parsed = parsed.set(drivername="postgresql+psycopg")
             self._writer = self._reader = create_async_engine(
                 parsed,
@@ -74,10 +75,24 @@ class Database:
             async with self._keeper.connect() as connection:
                 await connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
 
+    async def change_token(self) -> str:
+        """A text that differs once anybody, in any process, has committed: constant in cost, sometimes too eager.
+
+        Only comparing it with the one before means anything. On SQLite it stays the same for commits of the
+        connection that asks, so one is kept that does nothing else; on PostgreSQL it moves with any transaction
+        of the cluster that writes.
+        """
+        if self._watcher is not None:
+            async with self._watcher.connect() as connection:
+                return str((await connection.exec_driver_sql("PRAGMA data_version")).scalar_one())
+        async with self._reader.connect() as connection:
+            return str((await connection.execute(text("SELECT pg_current_snapshot()::text"))).scalar_one())
+
     async def close(self) -> None:
         """Closes every connection."""
-        for engine in {self._writer, self._reader, self._keeper or self._writer}:
-            await engine.dispose()
+        for engine in {self._writer, self._reader, self._keeper, self._watcher}:
+            if engine is not None:
+                await engine.dispose()
 
 
 def open_database(url: str | None, data_dir: Path) -> Database:

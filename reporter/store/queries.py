@@ -35,6 +35,9 @@ from reporter.store.restricted import concealed
 OVERDUE = "overdue"
 """A filter beside the verdicts: breached and still open."""
 
+IDS_MAX = 10_000
+"""How many values one statement may name: both databases allow some more."""
+
 Scope = _Scope
 
 
@@ -194,17 +197,27 @@ async def incident(
     return records[0] if records else None
 
 
-async def board(
-    connection: AsyncConnection, scope: Scope, limit: int
-) -> list[tuple[IncidentRow, tuple[ClockRow, ...]]]:
-    """The newest open incidents with their clocks: two queries."""
-    wanted = IncidentFilter(scope=scope, state=IncidentState.OPEN)
-    statement = _filtered(wanted, connection.dialect.name).order_by(
-        Incident.occurred_earliest_at.desc(), Incident.id.desc()
-    )
-    rows = [IncidentRow(*row) for row in await connection.execute(statement.limit(limit))]
-    clocks = await _clocks(connection, [row.id for row in rows])
-    return [(row, tuple(clocks.get(row.id, ()))) for row in rows]
+async def open_versions(connection: AsyncConnection) -> dict[str, tuple[int, bool]]:
+    """Of every open incident, by id: version, and whether it is restricted. Whatever changes, one of these does."""
+    is_restricted = exists().where(Restricted.incident_id == Incident.id).label("is_restricted")
+    statement = select(Incident.id, Incident.version, is_restricted)
+    rows = await connection.execute(statement.where(Incident.state == IncidentState.OPEN))
+    return {row.id: (row.version, row.is_restricted) for row in rows}
+
+
+async def open_parts(connection: AsyncConnection, ids: Sequence[str]) -> list[IncidentRecord]:
+    """These incidents with clocks and notices, without reports: three queries, none for none."""
+    found: list[IncidentRecord] = []
+    for start in range(0, len(ids), IDS_MAX):
+        part = ids[start : start + IDS_MAX]
+        rows = [IncidentRow(*row) for row in await connection.execute(_INCIDENTS, {"ids": part})]
+        clocks = await _clocks(connection, part)
+        notices = await _notices(connection, part)
+        found += [
+            IncidentRecord(row, tuple(clocks.get(row.id, ())), tuple(notices.get(row.id, ())), ())
+            for row in rows
+        ]
+    return found
 
 
 async def standing(connection: AsyncConnection, incident_id: str) -> Standing | None:
@@ -312,6 +325,7 @@ async def _with_parts(connection: AsyncConnection, rows: Sequence[IncidentRow]) 
 
 # Made once: to build a statement costs as much as to run it, and every command ends with these.
 _IDS: BindParameter[list[str]] = bindparam("ids", expanding=True)
+_INCIDENTS = select(*_columns(IncidentRow, Incident)).where(Incident.id.in_(_IDS))
 _CLOCKS = select(*_columns(ClockRow, Clock)).where(Clock.incident_id.in_(_IDS)).order_by(Clock.position)
 _NOTICES = (
     select(*_columns(NoticeRow, Notice))

@@ -50,6 +50,7 @@ class World:
                 gate=self.gate,
                 time=self.time,
                 health=self._health,
+                changed=self.gate.signals.boards,
                 schedules=["cn-zaozhuang-hitech-2021-9"],
             )
         )

@@ -149,3 +149,19 @@ async def test_the_log_is_read_page_by_page(world: World) -> None:
     ids = [line["id"] for line in first["items"] + second["items"]]
     assert ids == sorted(ids, reverse=True)
     assert len(set(ids)) == 4
+
+
+async def test_the_board_hides_it_too_from_the_moment_it_is_restricted(world: World) -> None:
+    incident = await world.open("yi-town", title="受限的线索")
+    above = await at_the_desk(world, "乙县", "unit", "yi")
+    leader = await at_the_desk(world, "孙主任", "leader")
+    before = (await above.get("/")).text
+    path = f"/api/v1/incidents/{incident['id']}/restriction"
+
+    await leader.put(path, json={"restricted": True, "reason": "涉密"}, headers=HERE)
+
+    assert "受限的线索" in before
+    assert "受限的线索" not in (await above.get("/")).text
+    assert "受限的线索" in (await leader.get("/")).text
+    (view,) = await logged(world, desk_log.VIEWED)
+    assert (view.actor, view.details["page"]) == ("account:孙主任", "GET /")

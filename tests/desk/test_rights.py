@@ -20,6 +20,8 @@ the unit above the incident's, when the incident is restricted."""
 # yes: let through · no: 403 · none: 404, as if it were not there · in: asked to sign in · -: not asked
 TABLE = """
 GET  /                                          in  yes yes yes yes yes yes  yes
+GET  /events                                    yes yes yes yes yes yes yes  yes
+POST /board/acknowledge                         in  yes yes yes no  yes yes  yes
 GET  /sign-in                                   yes yes yes yes yes yes yes  yes
 POST /sign-in                                   yes yes yes yes yes yes yes  yes
 POST /sign-out                                  yes yes yes yes yes yes yes  yes
@@ -123,6 +125,7 @@ def test_every_route_is_in_the_table_and_has_a_door(world: World) -> None:
 async def test_everybody_gets_what_the_table_says(world: World) -> None:
     people = {who: await visit(world, role, unit) for who, (role, unit) in ROLES.items()}
     people["anonymous"] = await world.browser()
+    world.app.state.hub.close()  # else a stream of events would never end
     incident = (await world.open("yi-town"))["id"]
 
     found: dict[tuple[str, str], tuple[str, ...]] = {}

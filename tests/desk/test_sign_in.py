@@ -58,7 +58,7 @@ async def test_one_comes_back_to_the_page_one_wanted_and_never_to_another_site(w
     assert back.headers["location"].startswith("/account?")
     for elsewhere in ("//evil.example", "https://evil.example", "/\\evil.example", "/\r\nSet-Cookie: a=b"):
         answer = await sign_in(browser, next_=elsewhere)
-        assert answer.headers["location"] == "/?lang=zh"
+        assert answer.headers["location"].startswith("/?lang=")
 
 
 @pytest.mark.parametrize(

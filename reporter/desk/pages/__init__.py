@@ -6,17 +6,20 @@ A page's context is a frozen dataclass beside its view; its fields are all that 
 import pkgutil
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, fields
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 
-from reporter.desk.auth import Action, Right
+from reporter.desk.auth import Action, Caller, Right
 from reporter.desk.doors import Door
+from reporter.desk.frame import LANGUAGE_COOKIE, LANGUAGE_COOKIE_S, NOBODY, Frame, frame_of
 from reporter.desk.problems import HttpProblem, forbidden
 from reporter.desk.services import Desk
 from reporter.desk.session import language_of
+from reporter.render import LANGUAGES
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -59,12 +62,32 @@ def find_pages() -> Iterator[Page]:
         yield from import_module(f"{__name__}.{module.name}").PAGES
 
 
+def framed(request: Request, caller: Caller | None) -> Frame:
+    """The frame of the page that answers `request`: pass it to `show`."""
+    return frame_of(request, caller, _routes())
+
+
 def show(
-    desk: Desk, template: str, language: str, context: "DataclassInstance", status: int = 200
+    desk: Desk,
+    template: str,
+    language: str,
+    context: "DataclassInstance",
+    status: int = 200,
+    frame: Frame = NOBODY,
 ) -> HTMLResponse:
-    """The page, rendered from its context."""
+    """The page, rendered from its context within its frame."""
     values = {each.name: getattr(context, each.name) for each in fields(context)}
-    return HTMLResponse(desk.renderer.render(template, language=language, **values), status)
+    answer = HTMLResponse(desk.renderer.render(template, language=language, frame=frame, **values), status)
+    if frame.chosen_language in LANGUAGES:
+        answer.set_cookie(
+            LANGUAGE_COOKIE, frame.chosen_language, max_age=LANGUAGE_COOKIE_S, path="/", samesite="lax"
+        )
+    return answer
+
+
+@cache
+def _routes() -> frozenset[str]:
+    return frozenset(page.route for page in find_pages() if page.method == "GET")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +105,12 @@ def refusals(desk: Desk) -> Callable[[Request, HttpProblem], Response]:
         language = language_of(request, desk)
         errors = tuple(f"{each.path}: {each.message}" for each in problem.errors)
         answer = show(
-            desk, "pages/refused.html", language, RefusedPage(problem.detail, errors), problem.status
+            desk,
+            "pages/refused.html",
+            language,
+            RefusedPage(problem.detail, errors),
+            problem.status,
+            framed(request, None),
         )
         answer.headers.update(problem.headers)
         return answer

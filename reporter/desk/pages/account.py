@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 from reporter.core.terms import AccountRole
 from reporter.desk import session
 from reporter.desk.auth import Action, Caller
-from reporter.desk.pages import Page, show
+from reporter.desk.pages import Page, framed, show
 from reporter.desk.pages.setup import chosen
 from reporter.desk.pages.sign_in import check_password
 from reporter.desk.problems import HttpProblem, forbidden
@@ -33,8 +33,6 @@ class AccountPage:
     current: int | None
     refused: str | None
     is_changed: bool
-    can_administer: bool
-    can_read_log: bool
 
 
 async def _page(request: Request, desk: Desk) -> Response:
@@ -104,10 +102,9 @@ async def _show(
         current=caller.session_id,
         refused=refused,
         is_changed="changed" in request.query_params and refused is None,
-        can_administer=caller.may(Action.ACCOUNTS),
-        can_read_log=caller.may(Action.LOG),
     )
-    return show(desk, "pages/account.html", session.language_of(request, desk), context, status)
+    language = session.language_of(request, desk)
+    return show(desk, "pages/account.html", language, context, status, framed(request, caller))
 
 
 PAGES = (

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from reporter.core.terms import AccountRole
 from reporter.desk import session
 from reporter.desk.auth import Action, Caller
-from reporter.desk.pages import Page, show
+from reporter.desk.pages import Page, framed, show
 from reporter.desk.problems import conflict, forbidden, not_found
 from reporter.desk.services import Desk
 from reporter.store import accounts, passwords
@@ -129,7 +129,8 @@ async def _show(
         typed=typed or {},
     )
     language = session.language_of(request, desk)
-    return show(desk, "pages/accounts.html", language, context, 422 if refused else 200)
+    status = 422 if refused else 200
+    return show(desk, "pages/accounts.html", language, context, status, framed(request, caller))
 
 
 PAGES = (

@@ -1,184 +1,134 @@
-"""The board: open incidents with their clocks, the most pressing first."""
+"""The board: what is open, with its clocks, the most pressing first; its stream; and acknowledging from it."""
 
-from collections.abc import Mapping
+import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
-from reporter.core.terms import Category, ClockState, Grade, Mode, Verdict
+from reporter.core.canonical import canonical
+from reporter.core.command import Command, OutcomeKind
+from reporter.core.terms import CommandKind
 from reporter.desk import session
 from reporter.desk.auth import Action, Caller
-from reporter.desk.pages import Page, show
+from reporter.desk.doors import log_views
+from reporter.desk.edge import ARRIVED
+from reporter.desk.live.listing import Board, View
+from reporter.desk.live.stream import EventStream
+from reporter.desk.live.telling import cursor_of
+from reporter.desk.live.troubles import Trouble
+from reporter.desk.pages import Page, framed, show
+from reporter.desk.problems import HttpProblem, not_found, unfit
 from reporter.desk.services import Desk
 from reporter.store import queries
-from reporter.store.queries import ClockRow, IncidentRow
+from reporter.timesource import micros
 
-INCIDENTS_MAX = 500
-SOON_SPAN = timedelta(minutes=10)
-
-_FACES: Mapping[str, tuple[str, tuple[str, str]]] = {
-    "running": ("●", ("计时", "Running")),
-    "soon": ("▲", ("临期", "Due soon")),
-    "overdue": ("■", ("超时", "Overdue")),
-    "on_time": ("✔", ("按时", "On time")),
-    "late": ("✔+", ("迟报", "Late")),
-    "missing": ("✖", ("未报", "Missing")),
-    "undetermined": ("?", ("待定", "Undetermined")),
-    "stopped": ("–", ("中止", "Stopped")),
-}
-"""How a clock looks: a shape and a word, so that its state never depends on a colour."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClockCell:
-    """One clock. `span` is what is left (negative: over) or how late it was; None if neither."""
-
-    title: tuple[str, str]
-    tone: str
-    shape: str
-    word: tuple[str, str]
-    span: timedelta | None
-    is_counting: bool
-    due_at: datetime
-    due_latest_at: datetime | None
-    met_at: datetime | None
-    is_incomplete: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One incident."""
-
-    id: str
-    code: str
-    title: str
-    unit: str
-    place: str | None
-    mode: Mode
-    is_actual: bool
-    category: Category | None
-    grade: Grade | None
-    occurred_at: datetime
-    is_provisional: bool
-    clocks: tuple[ClockCell, ...]
-    is_overdue: bool
-    next_due_at: datetime | None
+PAGE_MAX: Final = 1000
+_KEY_CHARS_MAX: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
 class BoardPage:
-    """`rate`: how many of the product's seconds pass in one of the reader's; `more`: not all are shown."""
+    """`rate`: how many of the product's seconds pass in one of the reader's; `cursor`: where the stream goes on."""
 
+    board: Board
     now: datetime
-    rate: float
-    cards: tuple[Card, ...]
-    more: bool
-    overdue_count: int
-    account: str
-    unit: str
+    rate: object
+    cursor: int
+    troubles: tuple[Trouble, ...]
+    may_acknowledge: bool
+    is_wall: bool
 
 
 async def _board(request: Request, desk: Desk) -> Response:
     language = session.language_of(request, desk)
-    caller = await session.visitor(request, desk)
-    if caller is None or not caller.may(Action.READ):
-        return RedirectResponse(f"/sign-in?lang={language}", 303)
-    return show(desk, "pages/board.html", language, await _read(desk, caller))
-
-
-async def _read(desk: Desk, caller: Caller) -> BoardPage:
-    time = desk.services.time
-    titles: dict[tuple[str, str], tuple[str, str]] = {}
-    async with desk.services.database.snapshot() as connection:
-        found = await queries.board(connection, caller.scope, INCIDENTS_MAX + 1)
-        for digest in {incident.edition_digest for incident, _ in found}:
-            for obligation in (await desk.editions.of(connection, digest)).obligations:
-                titles[digest, obligation.id] = (obligation.title_zh, obligation.title_en)
-    now = time.now()
-    cards = [_card(incident, clocks, titles, caller, now) for incident, clocks in found[:INCIDENTS_MAX]]
-    # The overdue first, then by the next deadline; what waits for nothing any more comes last, newest first.
-    cards.sort(key=lambda card: (not card.is_overdue, card.next_due_at is None, card.next_due_at or now))
-    real = time.to_real(now)
-    second = timedelta(seconds=1)
-    return BoardPage(
+    caller = await desk.auth.caller(request)
+    view = _view(request, caller, language)
+    board, troubles, now = await desk.hub.board(view)
+    await log_views(request, desk, caller, *board.restricted)
+    page = BoardPage(
+        board=board,
         now=now,
-        rate=round((time.from_real(real + second) - time.from_real(real)) / second, 3),
-        cards=tuple(cards),
-        more=len(found) > INCIDENTS_MAX,
-        overdue_count=sum(cell.tone == "overdue" for card in cards for cell in card.clocks),
-        account=caller.account.name,
-        unit=caller.tree.node(caller.unit).name,
+        rate=desk.hub.teller.clock()["rate"],
+        cursor=micros(now),
+        troubles=troubles,
+        may_acknowledge=view.may_acknowledge,
+        is_wall=view.is_wall,
+    )
+    return show(desk, "pages/board.html", language, page, frame=framed(request, caller))
+
+
+async def _events(request: Request, desk: Desk) -> Response:
+    language = session.language_of(request, desk)
+    caller = await session.visitor(request, desk)
+    bye = desk.hub.teller.event("bye", {}, None)
+    if caller is None or caller.account.must_change or not caller.may(Action.READ):
+        return Response(bye, media_type="text/event-stream")  # a status other than 200 tells a script nothing
+    if desk.hub.is_full:
+        detail = "看板连接过多，请稍后再试 / too many boards are open: try again"
+        raise HttpProblem(503, "too_many_boards", detail, headers={"Retry-After": "5"})
+    view = _view(request, caller, language)
+    after = cursor_of(request.headers.get("last-event-id") or request.query_params.get("after"))
+
+    async def may_stay() -> bool:
+        still = await session.visitor(request, desk)
+        return still is not None and still.scope == view.scope and _view(request, still, language) == view
+
+    return EventStream(desk.hub, await desk.hub.join(view, after), may_stay, bye)
+
+
+async def _acknowledge(request: Request, desk: Desk) -> Response:
+    """Acknowledges every open notice of an incident. A script sends its own key, so that it may try again."""
+    caller = await desk.auth.caller(request)
+    form = await session.read_form(request)
+    incident_id = form.get("incident", "").lower()
+    async with desk.services.database.snapshot() as connection:
+        standing = await queries.standing(connection, incident_id)
+    if standing is None or not caller.sees(standing):
+        raise not_found()
+    key = form.get("key", "")
+    is_usable = 0 < len(key) <= _KEY_CHARS_MAX and key.isascii() and key.isprintable()
+    source = f"{caller.account.source}/acknowledgements/{incident_id}"
+    data: dict[str, object] = {"incident": incident_id, "by": caller.account.title}
+    kind = CommandKind.ACKNOWLEDGED
+    command = Command(
+        kind=kind,
+        source=source,
+        id=key if is_usable else secrets.token_hex(16),
+        received_at=request.scope[ARRIVED],
+        unit=caller.unit,
+        data=data,
+        digest=sha256(canonical([source, kind.value, data])).hexdigest(),
+        actor=caller.account.actor,
+    )
+    (outcome,) = await desk.services.gate.submit([command])
+    if outcome.kind is OutcomeKind.REJECTED:
+        raise unfit(outcome.errors, "rejected")
+    if "application/json" in request.headers.get("accept", ""):
+        return Response(status_code=204)
+    back = form.get("back", "/")
+    return RedirectResponse(back if back == "/" or back.startswith("/?") else "/", 303)
+
+
+def _view(request: Request, caller: Caller, language: str) -> View:
+    asked = request.query_params.get("page", "1")
+    page = int(asked) if asked.isdecimal() and len(asked) < 5 else 1
+    return View(
+        scope=caller.scope,
+        unit=caller.unit,
+        language=language,
+        page=min(max(page, 1), PAGE_MAX),
+        is_wall=request.query_params.get("wall") == "1",
+        may_acknowledge=caller.may(CommandKind.ACKNOWLEDGED),
     )
 
 
-def _card(
-    incident: IncidentRow,
-    clocks: tuple[ClockRow, ...],
-    titles: Mapping[tuple[str, str], tuple[str, str]],
-    caller: Caller,
-    now: datetime,
-) -> Card:
-    unit = caller.tree.resolve(incident.unit)
-    place = incident.facts.get("place")
-    unmet = [clock for clock in clocks if clock.met_at is None and clock.verdict != Verdict.MISSING]
-    cells = tuple(
-        _cell(
-            clock,
-            titles.get((incident.edition_digest, clock.obligation), (clock.obligation, clock.obligation)),
-            now,
-        )
-        for clock in clocks
-    )
-    return Card(
-        id=incident.id,
-        code=incident.code,
-        title=incident.title,
-        unit=caller.tree.node(unit).name if unit else incident.unit,
-        place=place.get("text") if isinstance(place, dict) else None,
-        mode=Mode(incident.mode),
-        is_actual=incident.mode == Mode.ACTUAL,
-        category=Category(incident.category) if incident.category else None,
-        grade=Grade(incident.grade) if incident.grade else None,
-        occurred_at=incident.occurred_earliest_at,
-        is_provisional=incident.is_provisional,
-        clocks=cells,
-        is_overdue=any(cell.tone == "overdue" for cell in cells),
-        next_due_at=min((clock.due_at for clock in unmet), default=None),
-    )
-
-
-def _cell(clock: ClockRow, title: tuple[str, str], now: datetime) -> ClockCell:
-    tone, span = _face(clock, now)
-    shape, word = _FACES[tone]
-    return ClockCell(
-        title=title,
-        tone=tone,
-        shape=shape,
-        word=word,
-        span=span,
-        is_counting=clock.met_at is None and span is not None,
-        due_at=clock.due_at,
-        due_latest_at=clock.due_latest_at,
-        met_at=clock.met_at,
-        is_incomplete=clock.complete is False,
-    )
-
-
-def _face(clock: ClockRow, now: datetime) -> tuple[str, timedelta | None]:
-    """The clock's tone and number, as the record has them: the board never judges by itself."""
-    if clock.state == ClockState.STOPPED:
-        return "stopped", None
-    if clock.verdict == Verdict.MISSING:
-        return "missing", None
-    left = clock.due_at - now
-    if clock.met_at is None:
-        if clock.state == ClockState.BREACHED:
-            return "overdue", left
-        return ("soon" if left <= SOON_SPAN else "running"), left
-    late_s = clock.late_by_s
-    return clock.verdict or "undetermined", None if late_s is None else timedelta(seconds=-late_s)
-
-
-PAGES = (Page("/", _board),)
+PAGES = (
+    Page("/", _board, right=Action.READ),
+    # A redirect would tell a script nothing: whoever may not have the stream is told so in it.
+    Page("/events", _events, right=Action.PUBLIC),
+    Page("/board/acknowledge", _acknowledge, "POST", right=CommandKind.ACKNOWLEDGED),
+)

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from reporter.core.instants import rfc3339
 from reporter.desk import session
 from reporter.desk.auth import Action
-from reporter.desk.pages import Page, show
+from reporter.desk.pages import Page, framed, show
 from reporter.desk.parameters import Parameters
 from reporter.desk.services import Desk
 from reporter.desk.sheet import csv_text
@@ -63,7 +63,8 @@ async def _page(request: Request, desk: Desk) -> Response:
     shown = lines[:PAGE_MAX]
     older = shown[-1].id if len(lines) > PAGE_MAX else None
     context = DeskLogPage(tuple(_row(line) for line in shown), older, what, about, actor)
-    return show(desk, "pages/desk_log.html", session.language_of(request, desk), context)
+    language, caller = session.language_of(request, desk), await desk.auth.caller(request)
+    return show(desk, "pages/desk_log.html", language, context, frame=framed(request, caller))
 
 
 async def _csv(request: Request, desk: Desk) -> Response:

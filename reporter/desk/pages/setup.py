@@ -9,7 +9,7 @@ from reporter.core.roster import ROOT
 from reporter.core.terms import AccountRole
 from reporter.desk import session
 from reporter.desk.auth import Action
-from reporter.desk.pages import Page, show
+from reporter.desk.pages import Page, framed, show
 from reporter.desk.problems import HttpProblem
 from reporter.desk.services import Desk
 from reporter.store import accounts, desk_log, passwords, setup
@@ -21,7 +21,7 @@ from reporter.store.passwords import PasswordRefused
 class SetupPage:
     """`refused` is why the last try was refused, if it was; `least`: how long a password has to be."""
 
-    key: str
+    setup_key: str
     refused: str | None
     login: str
     display_name: str
@@ -32,7 +32,8 @@ async def _form(request: Request, desk: Desk) -> Response:
     key = request.query_params.get("key", "")
     await _require_open(desk, key)
     context = SetupPage(key, None, "", "", passwords.CHARS_MIN)
-    return show(desk, "pages/setup.html", session.language_of(request, desk), context)
+    language = session.language_of(request, desk)
+    return show(desk, "pages/setup.html", language, context, frame=framed(request, None))
 
 
 async def _make(request: Request, desk: Desk) -> Response:
@@ -58,7 +59,7 @@ async def _make(request: Request, desk: Desk) -> Response:
             person = await accounts.create(connection, new, now, desk_log.ACTOR_OF_SETUP)
     except (AccountRefused, PasswordRefused) as why:
         context = SetupPage(key, str(why), login, name, passwords.CHARS_MIN)
-        return show(desk, "pages/setup.html", language, context, 422)
+        return show(desk, "pages/setup.html", language, context, 422, framed(request, None))
     answer = RedirectResponse(f"/?lang={language}", 303)
     session.begin(answer, request, await session.start(request, desk, person.account, person.unit))
     return answer

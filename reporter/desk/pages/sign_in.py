@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse, Response
 from reporter import metrics
 from reporter.desk import session
 from reporter.desk.auth import Action, address_of, cookie_name
-from reporter.desk.pages import Page, show
+from reporter.desk.pages import Page, framed, show
 from reporter.desk.problems import HttpProblem
 from reporter.desk.services import Desk
 from reporter.store import accounts, desk_log, sessions, tokens
@@ -32,7 +32,8 @@ class SignInPage:
 async def _form(request: Request, desk: Desk) -> Response:
     following = session.local_path(request.query_params.get("next", "/"))
     language = session.language_of(request, desk)
-    return show(desk, "pages/sign_in.html", language, SignInPage(None, "", following))
+    context = SignInPage(None, "", following)
+    return show(desk, "pages/sign_in.html", language, context, frame=framed(request, None))
 
 
 async def _sign_in(request: Request, desk: Desk) -> Response:
@@ -48,7 +49,8 @@ async def _sign_in(request: Request, desk: Desk) -> Response:
             secret = await session.start(request, desk, person.account, person.unit)
     except HttpProblem as problem:
         context = SignInPage(problem.detail, login, following)
-        refused: Response = show(desk, "pages/sign_in.html", language, context, problem.status)
+        frame = framed(request, None)
+        refused: Response = show(desk, "pages/sign_in.html", language, context, problem.status, frame)
         refused.headers.update(problem.headers)
         return refused
     answer = RedirectResponse(f"{following}?lang={language}", 303)

@@ -84,6 +84,13 @@ class Settings:
     zone: str = field(
         default="Asia/Shanghai", metadata=_about("zone in which people read times", values.zone)
     )
+    trusted_proxies: str = field(
+        default="127.0.0.1",
+        metadata=_about(
+            "proxies whose X-Forwarded-For and X-Forwarded-Proto are believed, with commas between",
+            values.networks,
+        ),
+    )
     language: str = field(
         default="zh", metadata=_about("language of pages and notices: zh, en", values.one_of("zh", "en"))
     )

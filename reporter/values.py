@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -93,6 +94,15 @@ def address(raw: object) -> str:
     if not found or int(found[1]) > 65535:
         raise Unfit(expected)
     return said
+
+
+def networks(raw: object) -> str:
+    """IP addresses and networks with commas between, in one form."""
+    try:
+        return ",".join(str(ip_network(part.strip())) for part in text(raw).split(","))
+    except ValueError:
+        expected = "IP addresses or networks with commas between, such as 127.0.0.1,10.1.0.0/16"
+        raise Unfit(expected) from None
 
 
 def url(*schemes: str) -> Callable[[object], str]:

@@ -37,13 +37,17 @@ from reporter.intake.stream import Intake
 from reporter.render import Renderer
 from reporter.resources import schedules_dir
 from reporter.settings import Settings
-from reporter.store import schema
+from reporter.store import schema, setup
 from reporter.store.database import SERVICE_PATIENCE_MS, Database, open_database
 from reporter.timesource import SystemTime, TimeSource
 
 log = logging.getLogger(__name__)
 
 NATS_FOLDER = "nats"
+_FIRST_RUN = """\
+还没有管理员。请在一小时内打开此链接创建，仅可使用一次：
+Nobody administers this installation yet. Within the hour, open this link, once, to make the administrator:
+  {link}"""
 BROKER_WAIT_S = 5.0
 """How long the ready line waits for the first connection; the service is up without it."""
 
@@ -55,12 +59,16 @@ def catalog_of(settings: Settings) -> Catalog:
 
 
 class Service:
-    """The whole service in one process: `async with Service(settings) as service` is ready inside the block."""
+    """The whole service in one process: `async with Service(settings) as service` is ready inside the block.
+
+    `setup_link` then makes the first administrator, once; None where there is one already.
+    """
 
     def __init__(self, settings: Settings, time: TimeSource | None = None) -> None:
         self.settings = settings
         self.time = time or SystemTime()
         self.ready: dict[str, object] = {}
+        self.setup_link: str | None = None
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> "Service":
@@ -157,6 +165,10 @@ class Service:
         except TimeoutError:
             log.warning("the broker at %s is not reachable yet; the service works without it", url)
         self.ready = {"ready": True, "http": address, "nats": url, "database": database.kind}
+        if address is not None:
+            async with database.transaction() as connection:
+                key = await setup.offer(connection, self.time.now())
+            self.setup_link = key and f"{address}/setup?key={key}"
 
     async def _open_http(
         self,
@@ -187,7 +199,7 @@ class Service:
         )
         is_desk = "desk" in self.settings.roles
         app = create_app(services) if is_desk else create_probe(services)
-        server = Server(app)
+        server = Server(app, self.settings.trusted_proxies)
         try:
             address = await server.start(self.settings.http_host, self.settings.http_port)
         except OSError as error:
@@ -214,6 +226,8 @@ async def serve(settings: Settings) -> int:
     try:
         async with Service(settings) as service:
             _spare_the_collector()
+            if service.setup_link is not None:
+                print(_FIRST_RUN.format(link=service.setup_link), file=sys.stderr, flush=True)
             print(json.dumps(service.ready), flush=True)
             await stop.wait()
     except schema.SchemaMismatch as mismatch:

@@ -6,6 +6,7 @@ from io import TextIOWrapper
 import typer
 
 from reporter.cli import (
+    accounts,
     board,
     broker,
     channels,
@@ -43,6 +44,7 @@ for module in (
     world,
     rosters,
     rosterchanges,
+    accounts,
     ledger,
     schedules,
     keeping,

@@ -32,7 +32,13 @@ from reporter.cli.trouble import Trouble
 from reporter.core.instants import parse
 from reporter.embedded import EmbeddedNatsError, find_program
 from reporter.settings import Settings, SettingsError
-from reporter.store.checkup import live_tokens, roster_gaps, schema_differences, units_without_phone
+from reporter.store.checkup import (
+    live_people,
+    live_tokens,
+    roster_gaps,
+    schema_differences,
+    units_without_phone,
+)
 from reporter.store.database import SQLITE_FILE, Database, open_database
 from reporter.store.schema import REVISION, SchemaMismatch, revision
 from reporter.timesource import SystemTime
@@ -129,22 +135,26 @@ async def _opened(database: Database, settings: Settings) -> list[Finding]:
             ]
         tree = await load_tree(connection)
         gaps = await roster_gaps(connection, now, now + timedelta(days=GAP_DAYS))
-        tokens = await live_tokens(connection)
         silent = await units_without_phone(connection)
         told = await kept(connection, database.kind, settings.data_dir, now, settings.zone)
+        tokens, people = await live_tokens(connection), await live_people(connection)
     where = str(database.path or database.url.render_as_string())
     findings = [Finding("database", Health.GOOD, where, where), *told]
     findings += _phones(silent)
     findings += _rosters(tree, gaps, now, settings.zone)
-    if tokens:
-        findings.append(Finding("tokens", Health.GOOD, f"{tokens} 个有效令牌", f"{tokens} valid tokens"))
+    if tokens or people:
+        zh = f"{people} 个人员账号，{tokens} 个有效令牌"
+        en = f"{people} accounts of people, {tokens} valid tokens"
+        findings.append(Finding("tokens", Health.GOOD, zh, en))
     else:
         findings.append(
             Finding(
                 "tokens",
                 Health.WRONG,
-                "没有令牌，无人能登录：运行 `reporter token create 名称 --role admin`",
-                "no token, so nobody can log in: run `reporter token create NAME --role admin`",
+                "没有账号，无人能登录：打开 `reporter serve` 打印的链接，"
+                "或运行 `reporter account create 登录名 --role admin`",
+                "no account, so nobody can sign in: open the link that `reporter serve` prints, "
+                "or run `reporter account create LOGIN --role admin`",
             )
         )
     return findings

@@ -67,15 +67,15 @@ class Demo:
             zone=self._view.zone,
             log_level="error",  # the story is told by the view; what goes wrong is still said
         )
-        tokens = await self._build(settings)
+        keys = await self._build(settings)
         time = ScaledTime(BEHIND, self._speed)
         occurred = time.now()
         async with Service(settings, time=time) as service:
             ready: Document = dict(service.ready)
             self._view.opening(
-                _document(ready, tokens, folder, self._speed), self._words(ready, tokens, folder, time)
+                _document(ready, keys, folder, self._speed), self._words(ready, keys, folder, time)
             )
-            headers = {"Authorization": f"Bearer {tokens['duty']}"}
+            headers = {"Authorization": f"Bearer {keys.tokens['duty']}"}
             async with (
                 httpx.AsyncClient(base_url=ready["http"], headers=headers, timeout=10) as desk,
                 asyncio.TaskGroup() as tasks,
@@ -83,7 +83,7 @@ class Demo:
                 tasks.create_task(self._watch(desk, time))
                 await self._play(desk, ready["nats"], time, occurred)
 
-    async def _build(self, settings: Settings) -> dict[str, str]:
+    async def _build(self, settings: Settings) -> world.Keys:
         database = open_database(None, settings.data_dir)
         try:
             await check(database)
@@ -125,15 +125,16 @@ class Demo:
         here = Path(sys.executable).parent
         return "" if shutil.which("reporter") else f"PATH={here}:$PATH "
 
-    def _words(self, ready: Document, tokens: dict[str, str], folder: Path, time: ScaledTime) -> str:
-        url, token = ready["http"], tokens["duty"]
+    def _words(self, ready: Document, keys: world.Keys, folder: Path, time: ScaledTime) -> str:
+        url, token = ready["http"], keys.tokens["duty"]
         met = time.meets_present_at.astimezone(ZoneInfo(self._view.zone)).strftime("%H:%M:%S")
         return self._view.say(
             f"""\
 突发事件直报时限跟踪 · 演示（时间从 2 小时 10 分前起，{self._speed:g} 倍速，{met} 追上现在）
   值班台     {url}
   消息总线   {ready["nats"]}
-  演示账号   duty，令牌 {token}
+  演示账号   duty，口令 {keys.password}（leader、auditor、admin、yi-xian 同）
+  程序令牌   {token}
 试一试（另开一个终端）：
   export {self._path()}REPORTER_URL={url} REPORTER_TOKEN={token}
   1. reporter board                        倒计时看板
@@ -144,7 +145,8 @@ class Demo:
 Reporter demo (time starts 2 h 10 min ago, runs {self._speed:g}×, meets the present at {met})
   desk   {url}
   bus    {ready["nats"]}
-  login  duty, token {token}
+  login  duty, password {keys.password} (leader, auditor, admin, yi-xian: the same)
+  token  {token}
 Try, in another terminal:
   export {self._path()}REPORTER_URL={url} REPORTER_TOKEN={token}
   1. reporter board                        clocks counting down
@@ -154,7 +156,7 @@ Try, in another terminal:
         )
 
 
-def _document(ready: Document, tokens: dict[str, str], folder: Path, speed: float) -> Document:
+def _document(ready: Document, keys: world.Keys, folder: Path, speed: float) -> Document:
     return {
         "ready": True,
         **ready,
@@ -162,8 +164,9 @@ def _document(ready: Document, tokens: dict[str, str], folder: Path, speed: floa
         "speed": speed,
         "incident": script.INCIDENT,
         "login": "duty",
-        "token": tokens["duty"],
-        "tokens": tokens,
+        "password": keys.password,
+        "token": keys.tokens["duty"],
+        "tokens": keys.tokens,
     }
 
 

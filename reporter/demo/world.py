@@ -3,12 +3,16 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from reporter.core.terms import AccountRole, DutyRole
+from reporter.store import accounts
+from reporter.store.accounts import NewPerson
 from reporter.store.database import Database
+from reporter.store.passwords import hash_now, made_up
 from reporter.store.people import import_roster, import_units
 from reporter.store.tokens import create
 
@@ -32,13 +36,15 @@ PEOPLE: Final = {
 """For each unit and role the two who take turns, from eight to eight."""
 
 ACCOUNTS: Final = (
-    ("duty", AccountRole.DUTY, CITY),
-    ("leader", AccountRole.LEADER, CITY),
-    (COUNTY, AccountRole.UNIT, COUNTY),
-    ("bing-xian", AccountRole.UNIT, "bing-xian"),
-    ("ding-qu", AccountRole.UNIT, "ding-qu"),
-    ("auditor", AccountRole.AUDITOR, CITY),
+    ("duty", AccountRole.DUTY, CITY, "赵一"),
+    ("leader", AccountRole.LEADER, CITY, "孙主任"),
+    (COUNTY, AccountRole.UNIT, COUNTY, "周三"),
+    ("bing-xian", AccountRole.UNIT, "bing-xian", "冯五"),
+    ("ding-qu", AccountRole.UNIT, "ding-qu", "蒋七"),
+    ("auditor", AccountRole.AUDITOR, CITY, "审计员"),
+    ("admin", AccountRole.ADMIN, CITY, "管理员"),
 )
+"""For each a token and a person's account of that name."""
 
 DAYS_BEFORE: Final = 1
 DAYS_AFTER: Final = 10
@@ -70,11 +76,33 @@ def roster_csv(now: datetime, zone: str) -> str:
     return _csv(rows)
 
 
-async def build(database: Database, now: datetime, zone: str) -> dict[str, str]:
-    """Fills an empty database with the district; returns the token of each account by name."""
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What opens the demo: each account's token by its name, and the password that all of them share."""
+
+    tokens: dict[str, str]
+    password: str
+
+
+async def build(database: Database, now: datetime, zone: str) -> Keys:
+    """Fills an empty database with the district, under a password of its own."""
     await import_units(database, units_csv().encode())
     await import_roster(database, roster_csv(now, zone).encode(), now=now, author="demo")
-    return {name: await create(database, name, role, unit, now) for name, role, unit in ACCOUNTS}
+    password = made_up()
+    hashed = hash_now(password)
+    async with database.transaction() as connection:
+        for login, role, unit, name in ACCOUNTS:
+            person = NewPerson(
+                login=login,
+                display_name=name,
+                role=role,
+                unit=unit,
+                password_hash=hashed,
+                must_change=False,
+            )
+            await accounts.create(connection, person, now, "demo")
+    made = {login: await create(database, login, role, unit, now) for login, role, unit, _ in ACCOUNTS}
+    return Keys(made, password)
 
 
 def _shifts(now: datetime) -> Iterator[tuple[datetime, datetime, int]]:

@@ -2,7 +2,7 @@
 
 import os
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.responses import Response
 from starlette.staticfiles import PathLike, StaticFiles
 from starlette.types import Scope
@@ -14,6 +14,7 @@ from reporter.desk.api import (
     channels,
     commands,
     incidents,
+    oversight,
     rollcalls,
     rosterchanges,
     rosterfeeds,
@@ -23,7 +24,7 @@ from reporter.desk.api import (
 from reporter.desk.auth import Authenticator
 from reporter.desk.edge import Edge
 from reporter.desk.live.hub import Hub
-from reporter.desk.pages import bound, find_pages
+from reporter.desk.pages import bound, find_pages, refusals
 from reporter.desk.services import Desk, Services
 from reporter.render import Renderer
 from reporter.resources import templates_dir
@@ -37,7 +38,7 @@ def create_app(services: Services) -> FastAPI:
     renderer = Renderer(services.zone, services.language)
     editions = Editions()
     hub = Hub(services.database, services.time, renderer, editions, services.health, services.changed)
-    desk = Desk(services, Authenticator(services.database), renderer, editions, hub)
+    desk = Desk(services, Authenticator(services.database, services.time), renderer, editions, hub)
     app = FastAPI(
         title="Reporter",
         version=__version__,
@@ -45,14 +46,16 @@ def create_app(services: Services) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.state.desk = desk
     app.state.hub = hub
-    problems.install(app)
+    problems.install(app, refusals(desk))
     openapi.install(app)
     app.add_middleware(Edge, time_source=services.time)
     for part in (
         incidents,
         commands,
         audit,
+        oversight,
         channels,
         rosters,
         rosterchanges,
@@ -62,7 +65,13 @@ def create_app(services: Services) -> FastAPI:
     ):
         app.include_router(part.router(desk))
     for page in find_pages():
-        app.add_api_route(page.route, bound(page, desk), methods=[page.method], include_in_schema=False)
+        app.add_api_route(
+            page.route,
+            bound(page, desk),
+            methods=[page.method],
+            dependencies=[Depends(page.door)],
+            include_in_schema=False,
+        )
     app.mount("/static", _Static(directory=templates_dir() / "static"), name="static")
     return app
 

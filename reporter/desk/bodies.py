@@ -1,9 +1,13 @@
-"""Reading request bodies: raw, bounded in size and time, and as strict I-JSON."""
+"""Reading request bodies: raw, bounded in size and time, and as strict I-JSON.
+
+No route gets more than `BODY_BYTES_MAX`, however it reads, unless it says so with `allow`.
+"""
 
 import asyncio
 from typing import Final
 
 from fastapi import Request
+from starlette.types import Message, Receive
 
 from reporter.core.command import Problem
 from reporter.core.ijson import BODY_BYTES_MAX, NotIJson, loads
@@ -12,9 +16,37 @@ from reporter.desk.problems import HttpProblem, unfit
 BODY_WAIT_S: Final = 10.0
 """A request has arrived with its header, so nobody may hold back the body until after a deadline."""
 
+BOUND: Final = "reporter.body"
+"""Where in the ASGI scope a request's bound stands."""
+
+
+class Bound:
+    """An ASGI `receive` that lets through so many bytes of a body. Errors: 413 past that."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._count = 0
+        self.limit = BODY_BYTES_MAX
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._count += len(message.get("body", b""))
+            if self._count > self.limit:
+                raise _too_large(self.limit)
+        return message
+
+
+def allow(request: Request, limit: int) -> None:
+    """Lets this request's body be as large as `limit` bytes: to be called before any of it is read."""
+    bound = request.scope[BOUND]
+    assert isinstance(bound, Bound)  # noqa: S101 - `edge` has put it there
+    bound.limit = limit
+
 
 async def read_bounded(request: Request, limit: int = BODY_BYTES_MAX) -> bytes:
     """The body. Errors: 413 past `limit` bytes, 408 if it has not come in `BODY_WAIT_S` seconds."""
+    allow(request, limit)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:20]) > limit:
         raise _too_large(limit)

@@ -1,13 +1,12 @@
 """The month's bulletin as JSON and CSV, from the same account as the audit."""
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 
 from reporter.core.instants import maybe_rfc3339, rfc3339
 from reporter.core.terms import Verdict, label
 from reporter.desk.answers import Json, audit_json
+from reporter.desk.sheet import csv_text
 from reporter.store.audit import INCOMPLETE, Audit
 from reporter.store.queries import OVERDUE
 
@@ -44,7 +43,6 @@ _KINDS: Mapping[str, tuple[str, str] | StrEnum] = {
     OVERDUE: ("超时未结", "Overdue"),
     INCOMPLETE: ("要素不全", "Incomplete"),
 }
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def as_json(audit: Audit, names: Mapping[str, str], language: str) -> Json:
@@ -65,7 +63,7 @@ def rows_csv(audit: Audit, names: Mapping[str, str], language: str) -> str:
     """One line per unit and obligation, under headings."""
     document = as_json(audit, names, language)
     lines = ([row[name] for name in _COLUMNS] for row in document["rows"])
-    return _csv([_said(texts, language) for texts in _COLUMNS.values()], lines)
+    return csv_text([_said(texts, language) for texts in _COLUMNS.values()], lines)
 
 
 def cases_csv(audit: Audit, language: str) -> str:
@@ -86,25 +84,10 @@ def cases_csv(audit: Audit, language: str) -> str:
         ]
         for case in audit.cases
     )
-    return _csv([_said(texts, language) for texts in _CASE_COLUMNS.values()], lines)
+    return csv_text([_said(texts, language) for texts in _CASE_COLUMNS.values()], lines)
 
 
 def _said(texts: tuple[str, str] | StrEnum, language: str) -> str:
     if isinstance(texts, StrEnum):
         return label(texts, language)
     return texts[0 if language == "zh" else 1]
-
-
-def _csv(heading: list[str], lines: Iterable[Sequence[object]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(heading)
-    writer.writerows([_safe(cell) for cell in line] for line in lines)
-    return out.getvalue()
-
-
-def _safe(cell: object) -> object:
-    """Text that a spreadsheet would run as a formula gets an apostrophe; numbers stay numbers."""
-    if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULA_STARTS):
-        return "'" + cell
-    return cell

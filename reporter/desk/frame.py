@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import Request
 
 from reporter.core.terms import AccountRole, CommandKind
-from reporter.desk.auth import Action, Caller
+from reporter.desk.auth import Action, Caller, Right
 
 LANGUAGE_COOKIE: Final = "reporter_language"
 LANGUAGE_COOKIE_S: Final = 400 * 24 * 3600
@@ -25,7 +25,7 @@ class Entry:
     href: str
     title: tuple[str, str]
     icon: str
-    right: CommandKind | Action = Action.READ
+    right: Right = Action.READ
     keys: str = ""
     shown_key: str = ""
 
@@ -38,7 +38,11 @@ NAVIGATION: Final = (
     Entry("/roster", ("名册", "Roster"), "roster", keys="g r", shown_key="G R"),
     Entry("/search", ("搜索", "Search"), "search", keys="/", shown_key="/"),
 )
-MENU: Final = (Entry("/account", ("我的账号", "My account"), "account"),)
+MENU: Final = (
+    Entry("/account", ("我的账号", "My account"), "account", Action.SELF),
+    Entry("/accounts", ("账号管理", "Accounts"), "account", Action.ACCOUNTS),
+    Entry("/desk-log", ("值班台日志", "The desk's log"), "audit", Action.LOG),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ def frame_of(request: Request, caller: Caller | None, routes: Collection[str]) -
         )
 
     unit = caller.tree.node(caller.unit).name
-    return Frame(caller.account.name, AccountRole(role), unit, links(NAVIGATION), links(MENU), here, asked)
+    return Frame(caller.account.title, AccountRole(role), unit, links(NAVIGATION), links(MENU), here, asked)
 
 
 def _is_at(path: str, href: str) -> bool:

@@ -97,7 +97,7 @@ class Parameters:
             return None
         if unit not in caller.tree.subtree(caller.unit):
             raise forbidden("该单位不在您的管辖范围 / that unit is not within yours")
-        return None if unit == caller.tree.root else caller.tree.subtree(unit)
+        return None if unit == caller.tree.root else caller.within(unit)
 
     def place(self, name: str) -> tuple[datetime, str] | None:
         """A cursor of a list of incidents, as `cursor` made it."""

@@ -6,11 +6,11 @@
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
@@ -40,6 +40,14 @@ class HttpProblem(Exception):
         self.detail = detail
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
+
+
+class SeeOther(Exception):
+    """What a door or a view raises to send a browser to another page of ours."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(location)
+        self.location = location
 
 
 def unfit(errors: Sequence[Problem], code: str = "invalid") -> HttpProblem:
@@ -83,24 +91,39 @@ def internal() -> Response:
     )
 
 
-def install(app: FastAPI) -> None:
-    """Makes every error of the application a problem, those of the framework too."""
+def install(app: FastAPI, as_page: Callable[[Request, HttpProblem], Response] | None = None) -> None:
+    """Makes every error of the application a problem, those of the framework too; for a reader of pages `as_page`,
+    where there are pages.
+    """
 
-    async def raised(_: Request, error: Exception) -> Response:
+    def answered(request: Request, problem: HttpProblem) -> Response:
+        is_reader = "text/html" in request.headers.get("accept", "")
+        return as_page(request, problem) if is_reader and as_page is not None else as_response(problem)
+
+    async def raised(request: Request, error: Exception) -> Response:
         assert isinstance(error, HttpProblem)  # noqa: S101 - what it is registered for
-        return as_response(error)
+        return answered(request, error)
 
-    async def framework(_: Request, error: Exception) -> Response:
+    async def elsewhere(_: Request, error: Exception) -> Response:
+        assert isinstance(error, SeeOther)  # noqa: S101 - what it is registered for
+        return RedirectResponse(error.location, 303)
+
+    async def framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
         code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
-        return as_response(HttpProblem(error.status_code, code, str(error.detail), headers=error.headers))
+        return answered(
+            request, HttpProblem(error.status_code, code, str(error.detail), headers=error.headers)
+        )
 
-    async def database(_: Request, error: Exception) -> Response:
+    async def database(request: Request, error: Exception) -> Response:
         log.error("the database cannot be used: %s", error)
         detail = "数据库暂不可用，请稍后重试 / the database cannot be used at the moment: try again"
-        return as_response(HttpProblem(503, "database_unavailable", detail, headers={"Retry-After": "2"}))
+        return answered(
+            request, HttpProblem(503, "database_unavailable", detail, headers={"Retry-After": "2"})
+        )
 
     app.add_exception_handler(HttpProblem, raised)
+    app.add_exception_handler(SeeOther, elsewhere)
     app.add_exception_handler(HTTPException, framework)
     app.add_exception_handler(PoolTimeout, database)
     app.add_exception_handler(OperationalError, database)

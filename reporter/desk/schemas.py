@@ -343,6 +343,24 @@ SCHEMAS: dict[str, Schema] = {
             },
         }
     ),
+    "RestrictionSent": sent(
+        {"restricted": FLAG, "reason": {"type": "string", "minLength": 1, "maxLength": 1000}},
+        ["restricted", "reason"],
+    ),
+    "Restriction": record({"incident": UUID, "restricted": FLAG}),
+    "DeskLog": listing(
+        record(
+            {
+                "id": COUNT,
+                "at": INSTANT,
+                "actor": TEXT,
+                "what": TEXT,
+                "about": TEXT,
+                "unit": maybe(UNIT),
+                "details": {"type": "object"},
+            }
+        )
+    ),
     "Health": record({"status": TEXT, "now": INSTANT, "checks": {"type": "object"}}, "now", "checks"),
     "Problem": record(
         {

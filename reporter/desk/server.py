@@ -12,9 +12,13 @@ CONNECTIONS_MAX: Final = 1024
 
 
 class Server:
-    """One HTTP server. uvicorn's own main loop is not run: it only watches for signals and the date."""
+    """One HTTP server. uvicorn's own main loop is not run: it only watches for signals and the date.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `trusted_proxies`: addresses and networks, with commas between, whose word on the client's address and on
+    TLS (`X-Forwarded-For`, `X-Forwarded-Proto`) is taken.
+    """
+
+    def __init__(self, app: ASGIApp, trusted_proxies: str = "127.0.0.1") -> None:
         self._config = uvicorn.Config(
             app,
             loop="none",
@@ -24,6 +28,8 @@ class Server:
             access_log=False,
             server_header=False,
             date_header=False,
+            proxy_headers=True,
+            forwarded_allow_ips=trusted_proxies,
             limit_concurrency=CONNECTIONS_MAX,
             timeout_keep_alive=10,
             timeout_graceful_shutdown=GRACE_S,

@@ -3,15 +3,19 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
+
+from fastapi import Request
 
 from reporter.channels.contract import Channel
 from reporter.core.command import Command, Outcome
 from reporter.desk.auth import Authenticator
+from reporter.desk.limits import Calls, Failures
 from reporter.desk.live.hub import Hub
 from reporter.render import Renderer
 from reporter.store.database import Database
 from reporter.store.editions import Editions
+from reporter.store.passwords import Passwords
 from reporter.timesource import TimeSource
 
 Check = Mapping[str, object]
@@ -49,6 +53,21 @@ class Services:
     public_url: str | None = None
 
 
+CALLS_BURST: Final = 6000
+CALLS_PER_S: Final = 500.0
+"""What one account may call: far above any person and any honest program, so that no emergency ever waits."""
+
+
+class SignIns:
+    """Checking passwords, and how often that may fail: per account, per address, and of both together."""
+
+    def __init__(self) -> None:
+        self.passwords = Passwords()
+        self.by_both = Failures(5, 300)
+        self.by_login = Failures(30, 900)
+        self.by_address = Failures(60, 900)
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """The services, and what the desk makes of them once: every route is built from this."""
@@ -58,3 +77,12 @@ class Desk:
     renderer: Renderer
     editions: Editions
     hub: Hub
+    sign_ins: SignIns = field(default_factory=SignIns)
+    calls: Calls = field(default_factory=lambda: Calls(CALLS_BURST, CALLS_PER_S))
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk whose application answers the request."""
+    desk = request.app.state.desk
+    assert isinstance(desk, Desk)  # noqa: S101 - `create_app` has put it there
+    return desk

@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reporter.core.terms import ClockState, IncidentState, Mode, Verdict
 from reporter.store.models import Clock, Incident
 from reporter.store.queries import OVERDUE, Scope, late_by_s
+from reporter.store.restricted import concealed
 
 INCOMPLETE = "incomplete"
 
@@ -89,7 +90,10 @@ def _around(month: str) -> tuple[datetime, datetime]:
 
 
 async def audit(connection: AsyncConnection, month: str, units: Scope, as_of: datetime) -> Audit:
-    """The account of `month` (`YYYY-MM`) for incidents owned by `units` (None: all). One query."""
+    """The account of `month` (`YYYY-MM`) for incidents owned by `units` (None: all). One query.
+
+    Restricted incidents count in the rows like any other; those out of sight are no cases.
+    """
     statement = (
         select(
             Incident.id,
@@ -107,6 +111,7 @@ async def audit(connection: AsyncConnection, month: str, units: Scope, as_of: da
             Clock.verdict,
             Clock.complete,
             Clock.undeclared,
+            concealed(units).label("is_concealed"),
         )
         .join(Clock, Clock.number == Incident.number)
         .where(Incident.occurred_earliest_at.between(*_around(month)))  # indexed; the month itself is exact
@@ -138,7 +143,7 @@ async def audit(connection: AsyncConnection, month: str, units: Scope, as_of: da
             for kind in kinds:
                 setattr(row, kind, getattr(row, kind) + 1)
             odd = tuple(kind for kind in kinds if kind != Verdict.ON_TIME)
-            if odd:
+            if odd and not clock.is_concealed:
                 cases.append(
                     AuditCase(
                         incident=clock.id,

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, func, inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.standin import Gap, gaps
-from reporter.store.models import APPEND_ONLY, Base, Token, Unit
+from reporter.store.models import APPEND_ONLY, Base, Person, Token, Unit
 from reporter.store.people import load_tree
 from reporter.store.rosters import active_units, timelines
 from reporter.store.schema import append_only
@@ -77,8 +77,14 @@ async def units_without_phone(connection: AsyncConnection) -> list[str]:
 
 
 async def live_tokens(connection: AsyncConnection) -> int:
-    """How many accounts there are that have not been revoked."""
+    """How many tokens there are that have not been revoked."""
     statement = select(func.count()).select_from(Token).where(Token.revoked_at.is_(None))
+    return (await connection.execute(statement)).scalar_one()
+
+
+async def live_people(connection: AsyncConnection) -> int:
+    """How many people may sign in."""
+    statement = select(func.count()).select_from(Person).where(Person.is_active)
     return (await connection.execute(statement)).scalar_one()
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    not_,
     or_,
     select,
 )
@@ -28,7 +29,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import JSON, Text
 
 from reporter.core.terms import ClockState, FactKind, IncidentState, Verdict
-from reporter.store.models import Base, Clock, Inbox, Incident, Line, Notice
+from reporter.store.models import Base, Clock, Inbox, Incident, Line, Notice, Restricted
+from reporter.store.restricted import Scope as _Scope
+from reporter.store.restricted import concealed
 
 OVERDUE = "overdue"
 """A filter beside the verdicts: breached and still open."""
@@ -36,8 +39,7 @@ OVERDUE = "overdue"
 IDS_MAX = 10_000
 """How many values one statement may name: both databases allow some more."""
 
-Scope = frozenset[str] | None
-"""The codes of the units that may be seen; None: all."""
+Scope = _Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,7 @@ class Standing:
     unit: str
     opened_from: str
     state: str
+    is_restricted: bool = False
 
 
 def late_by_s(verdict: str | None, met_at: datetime | None, final_due_at: datetime) -> float | None:
@@ -195,9 +198,10 @@ async def incident(
     return records[0] if records else None
 
 
-async def open_versions(connection: AsyncConnection) -> dict[str, int]:
-    """The version of every open incident, by id: whatever has changed, one of these has."""
-    return {row.id: row.version for row in await connection.execute(_OPEN_VERSIONS)}
+async def open_versions(connection: AsyncConnection) -> dict[str, tuple[int, bool]]:
+    """Of every open incident, by id: version, and whether it is restricted. Whatever changes, one of these does."""
+    rows = await connection.execute(_OPEN_VERSIONS)
+    return {row.id: (row.version, row.is_restricted) for row in rows}
 
 
 async def open_parts(connection: AsyncConnection, ids: Sequence[str]) -> list[IncidentRecord]:
@@ -217,8 +221,9 @@ async def open_parts(connection: AsyncConnection, ids: Sequence[str]) -> list[In
 
 async def standing(connection: AsyncConnection, incident_id: str) -> Standing | None:
     """Whose an incident is and how it stands; None if there is no such incident."""
-    statement = select(Incident.unit, Incident.opened_from, Incident.state).where(Incident.id == incident_id)
-    row = (await connection.execute(statement)).one_or_none()
+    is_restricted = exists().where(Restricted.incident_id == Incident.id)
+    columns = (Incident.unit, Incident.opened_from, Incident.state, is_restricted)
+    row = (await connection.execute(select(*columns).where(Incident.id == incident_id))).one_or_none()
     return Standing(*row) if row else None
 
 
@@ -285,7 +290,7 @@ def _visible(scope: Scope) -> list[ColumnElement[bool]]:
     if scope is None:
         return []
     codes = sorted(scope)
-    return [or_(Incident.unit.in_(codes), Incident.opened_from.in_(codes))]
+    return [or_(Incident.unit.in_(codes), Incident.opened_from.in_(codes)), not_(concealed(scope))]
 
 
 def _has_clock(condition: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -320,9 +325,11 @@ async def _with_parts(connection: AsyncConnection, rows: Sequence[IncidentRow]) 
 # Made once: to build a statement costs as much as to run it, and every command ends with these.
 _IDS: BindParameter[list[str]] = bindparam("ids", expanding=True)
 # The state is written into the statement: only then do the databases see that the index of open incidents serves.
-_OPEN_VERSIONS = select(Incident.id, Incident.version).where(
-    Incident.state == literal(IncidentState.OPEN.value, literal_execute=True)
-)
+_OPEN_VERSIONS = select(
+    Incident.id,
+    Incident.version,
+    exists().where(Restricted.incident_id == Incident.id).label("is_restricted"),
+).where(Incident.state == literal(IncidentState.OPEN.value, literal_execute=True))
 _INCIDENTS = select(*_columns(IncidentRow, Incident)).where(Incident.id.in_(_IDS))
 _CLOCKS = (
     select(Incident.id, *(getattr(Clock, each.name) for each in fields(ClockRow)[1:]))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
+from urllib.parse import quote
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,11 +27,37 @@ class TokenRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whom a token speaks for. `unit` may be `root`, the alias of whatever the root is."""
+    """Whom a token or a session speaks for. `unit` may be `root`, the alias of whatever the root is.
+
+    `name` is the token's name or the person's login; the rest is of persons alone. `must_change`: the
+    password has to be changed before anything else.
+    """
 
     name: str
     role: AccountRole
     unit: str
+    person_id: int | None = None
+    display_name: str = ""
+    must_change: bool = False
+
+    @property
+    def is_person(self) -> bool:
+        return self.person_id is not None
+
+    @property
+    def title(self) -> str:
+        """The name that people know."""
+        return self.display_name or self.name
+
+    @property
+    def actor(self) -> str:
+        """Who did it, as the ledger and the desk's log say."""
+        return f"account:{self.name}" if self.is_person else f"token:{self.name}"
+
+    @property
+    def source(self) -> str:
+        """The CloudEvents source of the account's commands; no token's can be a person's."""
+        return f"/api/account:{quote(self.name, safe='')}" if self.is_person else f"/api/{self.name}"
 
 
 async def create(database: Database, name: str, role: str, unit: str, now: datetime) -> str:
@@ -57,6 +84,12 @@ async def create(database: Database, name: str, role: str, unit: str, now: datet
             insert(Token).values(name=name, secret_hash=_hash(secret), role=role, unit=unit, created_at=now)
         )
     return secret
+
+
+async def number(connection: AsyncConnection, secret: str) -> int | None:
+    """The row of a secret's token, or None if it is nobody's (any more)."""
+    query = select(Token.id).where(Token.secret_hash == _hash(secret), Token.revoked_at.is_(None))
+    return (await connection.execute(query)).scalar_one_or_none()
 
 
 async def lookup(connection: AsyncConnection, secret: str) -> Account | None:

@@ -118,3 +118,15 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with AsyncExitStack() as exits:
         yield await make_world(database, exits)
     await database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def each_world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    """The district, on each database in turn."""
+    if request.param == "sqlite":
+        database = open_database(None, tmp_path)
+    else:
+        database = Database(request.getfixturevalue("postgres"))
+    async with AsyncExitStack() as exits:
+        yield await make_world(database, exits)
+    await database.close()

@@ -6,6 +6,7 @@ import pytest
 from reporter.core.terms import AccountRole, CommandKind
 from reporter.desk import auth
 from reporter.desk.auth import RIGHTS, Action
+from reporter.desk.limits import KEYS_MAX, Failures
 from tests.desk.conftest import OCCURRED, World
 
 REASON = {"reason": "核实有误"}
@@ -75,12 +76,12 @@ async def test_too_many_wrong_tokens_are_answered_429_and_a_right_one_is_not(wor
 
 
 def test_what_is_remembered_of_failures_is_bounded() -> None:
-    failures = auth._Failures()
+    failures = Failures(auth.FAILURES_MAX, auth.FAILURES_WINDOW_S)
 
-    for number in range(auth.ADDRESSES_MAX * 2):
+    for number in range(KEYS_MAX * 2):
         failures.count(str(number))
 
-    assert len(failures._windows) == auth.ADDRESSES_MAX
+    assert len(failures) == KEYS_MAX
 
 
 def test_every_role_has_its_rights() -> None:

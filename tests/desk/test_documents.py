@@ -31,6 +31,8 @@ CALLS = {
             "findings",
         )
     ),
+    ("put", "/api/v1/incidents/{incident_id}/restriction"),
+    ("get", "/api/v1/desk-log"),
     ("get", "/api/v1/rejected"),
     ("get", "/api/v1/audit"),
     ("post", "/api/v1/channels/test"),
@@ -105,13 +107,14 @@ async def test_answers_are_as_openapi_says(world: World) -> None:
     await world.post(
         incident, "reports", covers=["initial"], author="王五", elements={"cause": {"pending": "核实"}}
     )
-    client = await world.client()
+    client = await world.client("admin")
     cases = {
         f"/api/v1/incidents/{incident['id']}": "Incident",
         "/api/v1/incidents": "Incidents",
         f"/api/v1/incidents/{incident['id']}/ledger": "Ledger",
         "/api/v1/rejected": "Rejected",
         "/api/v1/audit?month=2026-11": "Audit",
+        "/api/v1/desk-log": "DeskLog",
         "/nowhere": "Problem",
         "/readyz": "Health",
     }

@@ -27,12 +27,24 @@ async def test_every_answer_is_guarded(world: World, path: str) -> None:
 
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["referrer-policy"] == "same-origin"
+    assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+    assert "camera=()" in answer.headers["permissions-policy"]
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert "strict-transport-security" not in answer.headers
     assert answer.headers["x-frame-options"] == "DENY"
     assert answer.headers["date"].endswith("GMT")
     assert "server" not in answer.headers
     is_page = answer.headers["content-type"].startswith("text/html")
     assert ("script-src 'self'" in answer.headers["content-security-policy"]) == is_page
+
+
+async def test_over_tls_a_browser_is_told_to_stay_there(world: World) -> None:
+    browser = await world.browser()
+
+    answer = await browser.get("https://desk/sign-in")
+
+    assert answer.headers["strict-transport-security"].startswith("max-age=")
 
 
 async def test_an_unknown_path_and_a_wrong_method_are_problems(world: World) -> None:

@@ -6,11 +6,12 @@ from fastapi.responses import JSONResponse, Response
 from reporter.desk import bulletin, openapi
 from reporter.desk.answers import audit_json
 from reporter.desk.auth import Action, Caller
+from reporter.desk.doors import allowed, log_views
 from reporter.desk.parameters import Parameters, is_month
 from reporter.desk.problems import HttpProblem, not_found
 from reporter.desk.schemas import MONTH, UNIT
 from reporter.desk.services import Desk
-from reporter.store import audit
+from reporter.store import audit, restricted
 from reporter.store.queries import Scope
 
 _LATER = ("html", "docx", "xlsx", "pdf")
@@ -22,16 +23,22 @@ def router(desk: Desk) -> APIRouter:
     routes = APIRouter(prefix="/api/v1", tags=["audit"])
     services = desk.services
 
-    async def accounted(caller: Caller, month: str, units: Scope) -> tuple[audit.Audit, dict[str, str]]:
+    async def accounted(
+        request: Request, caller: Caller, month: str, units: Scope
+    ) -> tuple[audit.Audit, dict[str, str]]:
         async with services.database.snapshot() as connection:
             found = await audit.audit(
                 connection, month, caller.scope if units is None else units, services.time.now()
             )
+            seen = await restricted.among(connection, {case.incident for case in found.cases})
+        if seen:
+            await log_views(request, desk, caller, *sorted(seen))
         units_met = {row.unit for row in found.rows}
         return found, {code: caller.tree.node(code).name for code in units_met if caller.tree.resolve(code)}
 
     @routes.get(
         "/audit",
+        dependencies=[allowed(Action.READ)],
         responses=openapi.answers("Audit"),
         openapi_extra=openapi.secured(
             openapi.query("month", MONTH, "Of the earliest occurrence.", required=True), _UNIT
@@ -40,15 +47,15 @@ def router(desk: Desk) -> APIRouter:
     async def show_audit(request: Request) -> Response:
         """Timeliness per unit and obligation in one month, and the cases that need a word."""
         caller = await desk.auth.caller(request)
-        caller.require(Action.READ)
         read = Parameters(request, "month", "unit")
         month, units = read.month("month"), read.units("unit", caller)
         read.done()
-        found, _ = await accounted(caller, month, units)
+        found, _ = await accounted(request, caller, month, units)
         return JSONResponse(audit_json(found))
 
     @routes.get(
         "/bulletins/{month}.{extension}",
+        dependencies=[allowed(Action.READ)],
         responses={
             **openapi.answers("Audit", 404, 501),
             200: {
@@ -68,7 +75,6 @@ def router(desk: Desk) -> APIRouter:
     async def show_bulletin(request: Request, month: str, extension: str) -> Response:
         """The month's bulletin, for readers."""
         caller = await desk.auth.caller(request)
-        caller.require(Action.READ)
         if not is_month(month):
             raise not_found()
         if extension in _LATER:
@@ -81,7 +87,7 @@ def router(desk: Desk) -> APIRouter:
         table = read.word("table", ("rows", "cases")) or "rows"
         language = read.word("lang", ("zh", "en")) or services.language
         read.done()
-        found, names = await accounted(caller, month, units)
+        found, names = await accounted(request, caller, month, units)
         if extension == "json":
             return JSONResponse(bulletin.as_json(found, names, language))
         text = (

@@ -6,10 +6,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from reporter.core.command import Problem
-from reporter.core.terms import AccountRole
 from reporter.desk import openapi
+from reporter.desk.auth import Action
 from reporter.desk.bodies import read_object
-from reporter.desk.problems import forbidden, unfit
+from reporter.desk.doors import allowed
+from reporter.desk.problems import unfit
 from reporter.desk.services import Desk
 from reporter.engine.trial import attempt
 from reporter.store.reach import Reach, reach_of
@@ -22,14 +23,13 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.post(
         "/channels/test",
+        dependencies=[allowed(Action.CHANNELS)],
         responses=openapi.answers("ChannelTests", 408, 413),
         openapi_extra=openapi.secured(openapi.IDEMPOTENCY_KEY, body="ChannelTest"),
     )
     async def test_channel(request: Request) -> Response:
         """Sends a message marked as a test to one address, or to all that the roster has of a person."""
         caller = await desk.auth.caller(request)
-        if caller.account.role is not AccountRole.ADMIN or not caller.is_at_root:
-            raise forbidden("只限管理员 / administrators only")
         asked = await read_object(request)
         person = asked.get("person")
         reach = await _reach(asked)
@@ -38,7 +38,7 @@ def router(desk: Desk) -> APIRouter:
             desk.renderer,
             services.time,
             reach.addresses,
-            by=f"token:{caller.account.name}",
+            by=caller.account.actor,
             person=person if isinstance(person, str) else None,
             phone=reach.phone or None,
             public_url=services.public_url,

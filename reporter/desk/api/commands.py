@@ -1,7 +1,8 @@
 """Changing incidents: every route here reads one body, makes one command and takes it through the gate.
 
-1. The caller has the right, and the body is an object of strict I-JSON.
-2. The incident exists and is the caller's to see: over HTTP nothing is held. Every field can be read.
+1. The door has let the caller through: the right is there, and the incident, for the caller to see (over HTTP
+   nothing is held).
+2. The body is an object of strict I-JSON, and every field can be read.
 3. A command whose identity has already taken effect goes to the gate whatever the state, to be answered as
    the duplicate it is; a new one has to fit. The gate decides all the same: this is only the kinder answer.
 4. What is answered is the incident as it stands after the commit.
@@ -27,6 +28,7 @@ from reporter.desk import openapi
 from reporter.desk.answers import Json, incident_json
 from reporter.desk.auth import Caller
 from reporter.desk.bodies import read_object
+from reporter.desk.doors import allowed
 from reporter.desk.edge import ARRIVED
 from reporter.desk.problems import conflict, forbidden, not_found, unfit
 from reporter.desk.schemas import COMMAND_SCHEMAS
@@ -65,7 +67,7 @@ class _Call:
 
     @property
     def source(self) -> str:
-        return f"/api/{self.caller.account.name}"
+        return self.caller.account.source
 
 
 def router(desk: Desk) -> APIRouter:
@@ -73,10 +75,8 @@ def router(desk: Desk) -> APIRouter:
     routes = APIRouter(prefix="/api/v1", tags=["commands"])
     database = desk.services.database
 
-    async def authorised(request: Request, kind: CommandKind) -> _Call:
-        caller = await desk.auth.caller(request)
-        caller.require(kind)
-        return _Call(caller, idempotency_key(request), request.scope[ARRIVED])
+    async def called(request: Request) -> _Call:
+        return _Call(await desk.auth.caller(request), idempotency_key(request), request.scope[ARRIVED])
 
     async def submit(
         call: _Call, kind: CommandKind, source: str, unit: str, data: dict[str, object]
@@ -89,7 +89,7 @@ def router(desk: Desk) -> APIRouter:
             unit=unit,
             data=data,
             digest=sha256(canonical([source, kind.value, data])).hexdigest(),
-            actor=f"token:{call.caller.account.name}",
+            actor=call.caller.account.actor,
         )
         (outcome,) = await desk.services.gate.submit([command])
         if outcome.kind is OutcomeKind.REJECTED:
@@ -106,6 +106,7 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.post(
         "/incidents",
+        dependencies=[allowed(CommandKind.OCCURRED)],
         status_code=201,
         responses=openapi.answers(
             "Incident", 408, 413, also={200: "A duplicate: nothing changed.", 201: "Opened."}
@@ -114,7 +115,7 @@ def router(desk: Desk) -> APIRouter:
     )
     async def open_incident(request: Request) -> Response:
         """Opens an incident; `unit` may be left out by a caller who has one unit only."""
-        call = await authorised(request, CommandKind.OCCURRED)
+        call = await called(request)
         data = await read_object(request)
         unit, errors = _unit(call.caller, data)
         errors += _schedule_errors(desk.services.schedules, data)
@@ -131,14 +132,14 @@ def router(desk: Desk) -> APIRouter:
         name, schema = COMMAND_SCHEMAS[kind]
 
         async def command(request: Request, incident_id: str) -> Response:
-            call = await authorised(request, kind)
+            call = await called(request)
             incident_id = incident_id.lower()
             source = f"{call.source}/{path}/{incident_id}"
             sent = await read_object(request)
             data: dict[str, object] = {**sent, "incident": incident_id}
             async with database.snapshot() as connection:
                 standing = await queries.standing(connection, incident_id)
-                if standing is None or not call.caller.sees(standing):
+                if standing is None:
                     raise not_found()
                 if errors := _target_errors(sent, incident_id) + reading.problems(kind, data):
                     raise unfit(errors)
@@ -153,6 +154,7 @@ def router(desk: Desk) -> APIRouter:
             f"/incidents/{{incident_id}}/{path}",
             command,
             methods=["POST"],
+            dependencies=[allowed(kind)],
             name=path,
             summary=schema["description"],
             responses=openapi.answers("Incident", 404, 408, 409, 413),

@@ -8,11 +8,12 @@ from reporter.core.terms import IncidentState, Mode, Verdict
 from reporter.desk import openapi
 from reporter.desk.answers import incident_json, set_aside_json
 from reporter.desk.auth import Action
+from reporter.desk.doors import allowed, log_views
 from reporter.desk.parameters import Parameters, cursor
 from reporter.desk.problems import not_found
 from reporter.desk.schemas import INSTANT, TEXT, UNIT, words
 from reporter.desk.services import Desk
-from reporter.store import queries, rejected
+from reporter.store import queries, rejected, restricted
 
 PAGE_DEFAULT = 50
 PAGE_MAX = 200
@@ -30,6 +31,7 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.get(
         "/incidents",
+        dependencies=[allowed(Action.READ)],
         responses=openapi.answers("Incidents"),
         openapi_extra=openapi.secured(
             openapi.query("state", words(IncidentState), "As it stands."),
@@ -48,7 +50,6 @@ def router(desk: Desk) -> APIRouter:
     async def list_incidents(request: Request) -> Response:
         """Incidents, newest occurrence first."""
         caller = await desk.auth.caller(request)
-        caller.require(Action.READ)
         read = Parameters(
             request, "state", "unit", "mode", "since", "until", "verdict", "q", "limit", "cursor"
         )
@@ -68,20 +69,23 @@ def router(desk: Desk) -> APIRouter:
         read.done()
         async with database.snapshot() as connection:
             found = await queries.incidents(connection, wanted)
-        page = found[:limit]
+            page = found[:limit]
+            seen = await restricted.among(connection, [each.incident.id for each in page])
+        if seen:
+            await log_views(request, desk, caller, *sorted(seen))
         last = page[-1].incident if len(found) > limit else None
         following = cursor(last.occurred_earliest_at, last.id) if last else None
         return JSONResponse({"items": [incident_json(each) for each in page], "next": following})
 
     @routes.get(
         "/incidents/{incident_id}",
+        dependencies=[allowed(Action.READ)],
         responses=openapi.answers("Incident", 404),
         openapi_extra=openapi.secured(),
     )
     async def show_incident(request: Request, incident_id: str) -> Response:
         """One incident with its clocks, notices and reports."""
         caller = await desk.auth.caller(request)
-        caller.require(Action.READ)
         async with database.snapshot() as connection:
             found = await queries.incident(connection, incident_id.lower(), caller.scope)
         if found is None:
@@ -90,17 +94,13 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.get(
         "/incidents/{incident_id}/ledger",
+        dependencies=[allowed(Action.READ)],
         responses=openapi.answers("Ledger", 404),
         openapi_extra=openapi.secured(),
     )
-    async def show_ledger(request: Request, incident_id: str) -> Response:
+    async def show_ledger(incident_id: str) -> Response:
         """The incident's ledger, oldest line first; each line is the text that was hashed, with its hash."""
-        caller = await desk.auth.caller(request)
-        caller.require(Action.READ)
         async with database.snapshot() as connection:
-            standing = await queries.standing(connection, incident_id.lower())
-            if standing is None or not caller.sees(standing):
-                raise not_found()
             lines = await queries.ledger(connection, incident_id.lower())
         # Joined as text: re-serialising a line could change what its hash was taken of.
         items = ",".join(with_hash(text, digest) for text, digest in lines)
@@ -108,6 +108,7 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.get(
         "/rejected",
+        dependencies=[allowed(Action.REJECTED)],
         responses=openapi.answers("Rejected"),
         openapi_extra=openapi.secured(
             openapi.query(
@@ -118,8 +119,6 @@ def router(desk: Desk) -> APIRouter:
     )
     async def list_rejected(request: Request) -> Response:
         """Messages from the bus that were rejected or are held for their incident, newest first."""
-        caller = await desk.auth.caller(request)
-        caller.require(Action.REJECTED)
         read = Parameters(request, "limit", "cursor")
         limit = read.count("limit", REJECTED_DEFAULT, REJECTED_MAX)
         before = read.count("cursor", 0, 999_999_999)

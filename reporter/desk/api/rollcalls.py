@@ -11,6 +11,7 @@ from reporter.desk.answers import Json
 from reporter.desk.api.commands import idempotency_key
 from reporter.desk.auth import Action
 from reporter.desk.bodies import read_object
+from reporter.desk.doors import allowed
 from reporter.desk.edge import ARRIVED
 from reporter.desk.fields import Fields
 from reporter.desk.parameters import Parameters
@@ -36,6 +37,7 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.get(
         "/roll-calls",
+        dependencies=[allowed(Action.READ)],
         responses=openapi.answers("RollCalls"),
         openapi_extra=openapi.secured(
             openapi.query("unit", UNIT, "This unit and those below it; absent: all that the caller may see."),
@@ -48,7 +50,6 @@ def router(desk: Desk) -> APIRouter:
     async def show_roll_calls(request: Request) -> Response:
         """Roll-calls, the newest first."""
         caller = await desk.auth.caller(request)
-        caller.require(Action.READ)
         read = Parameters(request, "unit", "since", "until", "limit", "cursor")
         units, since, until = read.units("unit", caller), read.instant("since"), read.instant("until")
         limit, before = read.count("limit", _LIMIT, _LIMIT_MAX), read.count("cursor", 0, 10**9)
@@ -63,6 +64,7 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.post(
         "/roll-calls",
+        dependencies=[allowed(Action.ROLL_CALL)],
         status_code=201,
         responses=openapi.answers(
             "RollCall", 408, 413, also={200: "A duplicate: nothing changed.", 201: "Written down."}
@@ -72,7 +74,6 @@ def router(desk: Desk) -> APIRouter:
     async def add_roll_call(request: Request) -> Response:
         """Writes one down; who should have answered is added from the roster."""
         caller = await desk.auth.caller(request)
-        caller.require(Action.ROLL_CALL)
         key, arrived = idempotency_key(request), request.scope[ARRIVED]
         read = Fields(await read_object(request), *_FIELDS)
         called_at = read.instant("called_at", required=True)
@@ -96,9 +97,7 @@ def router(desk: Desk) -> APIRouter:
         if not called.is_answered and (called.answered_by or called.answered_after_s is not None):
             raise unfit([Problem("answered", "无人接听则无接听人 / nobody answered, yet somebody is named")])
         try:
-            found, is_new = await rollcalls.add(
-                database, called, f"token:{caller.account.name}", key, arrived
-            )
+            found, is_new = await rollcalls.add(database, called, caller.account.actor, key, arrived)
         except KeyReused:
             message = "此键已用于其他内容 / the key stands for something else already"
             raise unfit([Problem("Idempotency-Key", message)], "identity_reused") from None

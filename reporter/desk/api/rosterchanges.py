@@ -11,6 +11,7 @@ from reporter.desk.answers import Json
 from reporter.desk.api.commands import idempotency_key
 from reporter.desk.auth import Action
 from reporter.desk.bodies import read_object
+from reporter.desk.doors import allowed
 from reporter.desk.edge import ARRIVED
 from reporter.desk.fields import Fields
 from reporter.desk.parameters import Parameters, path_number
@@ -33,6 +34,7 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.get(
         "/changes",
+        dependencies=[allowed(Action.READ)],
         responses=openapi.answers("RosterChanges"),
         openapi_extra=openapi.secured(
             openapi.query("unit", UNIT, "This unit and those below it; absent: all that the caller may see."),
@@ -43,7 +45,6 @@ def router(desk: Desk) -> APIRouter:
     async def show_changes(request: Request) -> Response:
         """What was agreed over rosters, the cancelled too, newest first: at most 200."""
         caller = await desk.auth.caller(request)
-        caller.require(Action.READ)
         read = Parameters(request, "unit", "since", "until")
         units, since, until = read.units("unit", caller), read.instant("since"), read.instant("until")
         read.done()
@@ -55,6 +56,7 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.post(
         "/changes",
+        dependencies=[allowed(Action.ROSTER)],
         status_code=201,
         responses=openapi.answers(
             "RosterChanges", 408, 413, also={200: "A duplicate: nothing changed.", 201: "Recorded."}
@@ -64,7 +66,6 @@ def router(desk: Desk) -> APIRouter:
     async def add_change(request: Request) -> Response:
         """Records who takes which span of whom, or who is away and who the deputy is."""
         caller = await desk.auth.caller(request)
-        caller.require(Action.ROSTER)
         key = idempotency_key(request)
         read = Fields(await read_object(request), *_FIELDS)
         kind = read.word("kind", list(RosterChange), required=True)
@@ -91,7 +92,7 @@ def router(desk: Desk) -> APIRouter:
             channels,
             None if back[0] is None or back[1] is None else (back[0], back[1]),
         )
-        author = f"token:{caller.account.name}"
+        author = caller.account.actor
         try:
             found, is_new = await rosterchanges.record(database, agreed, author, key, request.scope[ARRIVED])
         except ChangeRefused as refused:
@@ -101,13 +102,13 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.post(
         "/changes/{change}/cancellation",
+        dependencies=[allowed(Action.ROSTER)],
         responses=openapi.answers("RosterChange", 404, 408, 409, 413),
         openapi_extra=openapi.secured(openapi.IDEMPOTENCY_KEY, body="Reason"),
     )
     async def cancel_change(request: Request, change: str) -> Response:
         """Ends one of them from now on; what it made of the past stays known."""
         caller = await desk.auth.caller(request)
-        caller.require(Action.ROSTER)
         key, number = idempotency_key(request), path_number(change)
         body = await read_object(request)
         async with database.snapshot() as connection:
@@ -117,7 +118,7 @@ def router(desk: Desk) -> APIRouter:
         read = Fields(body, "reason")
         reason = read.text("reason", required=True)
         read.done()
-        author = f"token:{caller.account.name}"
+        author = caller.account.actor
         try:
             found, _ = await rosterchanges.cancel(
                 database, number, reason or "", author, key, request.scope[ARRIVED]

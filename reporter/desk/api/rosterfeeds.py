@@ -14,6 +14,7 @@ from reporter.desk.answers import Json
 from reporter.desk.api.commands import idempotency_key
 from reporter.desk.auth import Action
 from reporter.desk.bodies import read_object
+from reporter.desk.doors import allowed
 from reporter.desk.fields import Fields
 from reporter.desk.parameters import Parameters, path_number
 from reporter.desk.problems import not_found
@@ -43,20 +44,20 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.get(
         "/api/v1/rosters/{unit}.ics",
+        dependencies=[allowed(Action.READ)],
         responses=openapi.answers("Calendar", 404, media="text/calendar"),
         openapi_extra=openapi.secured(),
     )
     async def show_calendar(request: Request, unit: str) -> Response:
         """One unit's roster as a calendar, from a week ago to two months ahead."""
         caller = await desk.auth.caller(request)
-        caller.require(Action.READ)
         Parameters(request).done()
         code = caller.tree.resolve(unit)
         if code is None or code not in caller.tree.subtree(caller.unit):
             raise not_found()
         return await calendar(code, caller.tree)
 
-    @routes.get("/feeds/rosters/{secret}.ics", include_in_schema=False)
+    @routes.get("/feeds/rosters/{secret}.ics", dependencies=[allowed(Action.PUBLIC)], include_in_schema=False)
     async def show_feed(secret: str) -> Response:
         """The same for a phone, which has no token: whoever knows the link reads this one roster."""
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", secret):
@@ -69,11 +70,15 @@ def router(desk: Desk) -> APIRouter:
             raise not_found()
         return await calendar(code, tree)
 
-    @routes.get("/api/v1/rosters/feeds", responses=openapi.answers("Feeds"), openapi_extra=openapi.secured())
+    @routes.get(
+        "/api/v1/rosters/feeds",
+        dependencies=[allowed(Action.ROSTER)],
+        responses=openapi.answers("Feeds"),
+        openapi_extra=openapi.secured(),
+    )
     async def show_feeds(request: Request) -> Response:
         """The calendar links of the caller's units, without their secrets."""
         caller = await desk.auth.caller(request)
-        caller.require(Action.ROSTER)
         Parameters(request).done()
         async with database.snapshot() as connection:
             found = await feeds.feeds(connection, caller.scope)
@@ -81,6 +86,7 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.post(
         "/api/v1/rosters/feeds",
+        dependencies=[allowed(Action.ROSTER)],
         status_code=201,
         responses=openapi.answers("FeedMade", 408, 413, also={201: "Made: the link is shown this once."}),
         openapi_extra=openapi.secured(openapi.IDEMPOTENCY_KEY, body="FeedAsked"),
@@ -88,25 +94,22 @@ def router(desk: Desk) -> APIRouter:
     async def add_feed(request: Request) -> Response:
         """Makes a link to one unit's roster for a phone. Asked twice, it makes two: each can be revoked."""
         caller = await desk.auth.caller(request)
-        caller.require(Action.ROSTER)
         idempotency_key(request)
         read = Fields(await read_object(request), "unit", "name")
         unit, name = read.unit("unit", caller), read.text("name", required=True)
         read.done()
-        feed, secret = await feeds.create(
-            database, name or "", unit, f"token:{caller.account.name}", time.now()
-        )
+        feed, secret = await feeds.create(database, name or "", unit, caller.account.actor, time.now())
         return JSONResponse(feed_json(feed) | {"path": f"/feeds/rosters/{secret}.ics"}, 201)
 
     @routes.post(
         "/api/v1/rosters/feeds/{feed}/revocation",
+        dependencies=[allowed(Action.ROSTER)],
         responses=openapi.answers("Feed", 404, 408, 413),
         openapi_extra=openapi.secured(openapi.IDEMPOTENCY_KEY, body="Empty"),
     )
     async def revoke_feed(request: Request, feed: str) -> Response:
         """Ends a link for good."""
         caller = await desk.auth.caller(request)
-        caller.require(Action.ROSTER)
         idempotency_key(request)
         await read_object(request)
         number = path_number(feed)

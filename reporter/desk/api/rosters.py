@@ -12,6 +12,7 @@ from reporter.core.roster import Duty, UnitNode, channel_of
 from reporter.desk import openapi
 from reporter.desk.answers import Json
 from reporter.desk.auth import Action
+from reporter.desk.doors import allowed
 from reporter.desk.parameters import Parameters
 from reporter.desk.schemas import COUNT, INSTANT, UNIT
 from reporter.desk.services import Desk
@@ -28,17 +29,22 @@ def router(desk: Desk) -> APIRouter:
     services = desk.services
     database, zone = services.database, ZoneInfo(services.zone)
 
-    @routes.get("/units", responses=openapi.answers("Units"), openapi_extra=openapi.secured())
+    @routes.get(
+        "/units",
+        dependencies=[allowed(Action.READ)],
+        responses=openapi.answers("Units"),
+        openapi_extra=openapi.secured(),
+    )
     async def show_units(request: Request) -> Response:
         """The caller's unit and all below it, by code."""
         caller = await desk.auth.caller(request)
-        caller.require(Action.READ)
         Parameters(request).done()
         codes = sorted(code for code in caller.tree.subtree(caller.unit) if caller.tree.resolve(code) == code)
         return JSONResponse({"items": [unit_json(caller.tree.node(code)) for code in codes], "next": None})
 
     @routes.get(
         "/rosters/on-duty",
+        dependencies=[allowed(Action.READ)],
         responses=openapi.answers("OnDuty"),
         openapi_extra=openapi.secured(
             openapi.query("at", INSTANT, "The instant in question; absent: now."),
@@ -51,7 +57,6 @@ def router(desk: Desk) -> APIRouter:
     async def show_on_duty(request: Request) -> Response:
         """Who is on duty in each unit, with phone and with whom they stand in for; any past instant too."""
         caller = await desk.auth.caller(request)
-        caller.require(Action.READ)
         read = Parameters(request, "at", "known_at", "unit")
         at, known_at = read.instant("at") or services.time.now(), read.instant("known_at")
         units = read.units("unit", caller)
@@ -76,13 +81,13 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.get(
         "/rosters/gaps",
+        dependencies=[allowed(Action.READ)],
         responses=openapi.answers("Gaps"),
         openapi_extra=openapi.secured(_DAYS, _UNIT),
     )
     async def show_gaps(request: Request) -> Response:
         """The spans of the days to come in which nobody holds a role of an active unit."""
         caller = await desk.auth.caller(request)
-        caller.require(Action.READ)
         read = Parameters(request, "days", "unit")
         days, units = read.count("days", rosters.DAYS_AHEAD, DAYS_MAX), read.units("unit", caller)
         read.done()
@@ -104,6 +109,7 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.get(
         "/rosters/grid",
+        dependencies=[allowed(Action.READ)],
         responses=openapi.answers("RosterGrid"),
         openapi_extra=openapi.secured(
             openapi.query("since", INSTANT, "Where the grid begins; absent: now."),
@@ -117,7 +123,6 @@ def router(desk: Desk) -> APIRouter:
     async def show_grid(request: Request) -> Response:
         """The whole span of each unit and role as slots in which the same people are on duty."""
         caller = await desk.auth.caller(request)
-        caller.require(Action.READ)
         read = Parameters(request, "since", "days", "known_at", "unit")
         since, known_at = read.instant("since") or services.time.now(), read.instant("known_at")
         days, units = read.count("days", rosters.DAYS_AHEAD, DAYS_MAX), read.units("unit", caller)

@@ -8,6 +8,8 @@ from fastapi.responses import JSONResponse, Response
 from reporter import metrics
 from reporter.core.instants import rfc3339
 from reporter.desk.asyncapi import document
+from reporter.desk.auth import Action
+from reporter.desk.doors import allowed
 from reporter.desk.schemas import ref
 from reporter.desk.services import Desk, Services
 
@@ -29,7 +31,7 @@ def router(desk: Desk) -> APIRouter:
 
 def probes(services: Services) -> APIRouter:
     """The routes of every process, whatever its roles: health and metrics."""
-    routes = APIRouter(tags=["service"])
+    routes = APIRouter(tags=["service"], dependencies=[allowed(Action.PUBLIC)])
 
     @routes.get("/healthz", responses={200: _json("The process answers.", "Health")})
     async def healthz() -> Response:

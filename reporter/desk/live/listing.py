@@ -66,7 +66,10 @@ class OnDuty:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """One page of the board. `calls` are the alarms nobody has acknowledged, the worst first, `calling` of them."""
+    """One page of the board. `calls` are the alarms nobody has acknowledged, the worst first, `calling` of them.
+
+    `restricted` are the ids of the restricted incidents that it shows.
+    """
 
     view: View
     cards: tuple[Card, ...]
@@ -78,6 +81,7 @@ class Board:
     calling: int
     own: OnDuty
     units: tuple[OnDuty, ...]
+    restricted: tuple[str, ...]
 
     @property
     def here(self) -> str:
@@ -164,6 +168,7 @@ def board_of(situation: Situation, view: View, now: datetime, cards: Cards) -> B
         calling=len(calls),
         own=on_duty_in(situation, view.unit),
         units=tuple(on_duty_in(situation, unit) for unit in list(units)[:UNITS_MAX]),
+        restricted=tuple(open_.incident.id for open_, _ in shown if open_.is_restricted),
     )
 
 

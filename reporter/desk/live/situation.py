@@ -18,7 +18,8 @@ from reporter.store import queries
 from reporter.store.database import Database
 from reporter.store.editions import Editions
 from reporter.store.people import load_tree, on_duty
-from reporter.store.queries import ClockRow, IncidentRow, Scope
+from reporter.store.queries import ClockRow, IncidentRow
+from reporter.store.restricted import Scope, is_in_sight
 from reporter.timesource import TimeSource
 
 
@@ -30,10 +31,12 @@ class Open:
     clocks: tuple[ClockRow, ...]
     alarms: tuple[Alarm, ...]
     edition: Edition
+    is_restricted: bool
 
     def is_within(self, scope: Scope) -> bool:
         """Whether somebody with that scope may see it."""
-        return scope is None or self.incident.unit in scope or self.incident.opened_from in scope
+        unit, opened_from = self.incident.unit, self.incident.opened_from
+        return is_in_sight(scope, unit, opened_from, is_restricted=self.is_restricted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class Watch:
             kept = {
                 id_: known[id_]
                 for id_, version in versions.items()
-                if id_ in known and known[id_].incident.version == version
+                if id_ in known and (known[id_].incident.version, known[id_].is_restricted) == version
             }
             changed = [id_ for id_ in versions if id_ not in kept]
             for record in await queries.open_parts(connection, changed):
@@ -88,6 +91,7 @@ class Watch:
                     record.clocks,
                     alarms_of(record.clocks, record.notices),
                     await self._editions.of(connection, record.incident.edition_digest),
+                    versions[record.incident.id][1],
                 )
             tree = await load_tree(connection)
             now = self._time.now()

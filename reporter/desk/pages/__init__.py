@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Protocol
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 
-from reporter.desk.auth import Caller
+from reporter.desk.auth import Action, Caller, Right
+from reporter.desk.doors import Door
 from reporter.desk.frame import LANGUAGE_COOKIE, LANGUAGE_COOKIE_S, NOBODY, Frame, frame_of
+from reporter.desk.problems import HttpProblem, forbidden
 from reporter.desk.services import Desk
+from reporter.desk.session import language_of
 from reporter.render import LANGUAGES
 
 if TYPE_CHECKING:
@@ -30,11 +33,27 @@ class View(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One route of a page."""
+    """One route of a page, and the right that opens it.
+
+    Without a right named, whoever may read may get it; what changes something has to name one, or it is
+    refused to everybody.
+    """
 
     route: str
     view: View
     method: str = "GET"
+    right: Right | None = None
+
+    @property
+    def door(self) -> Callable[[Request], Awaitable[None]]:
+        """What stands before it."""
+        if self.right is not None:
+            return Door(self.right, is_page=True)
+        return Door(Action.READ, is_page=True) if self.method == "GET" else _closed
+
+
+async def _closed(_: Request) -> None:
+    raise forbidden("此操作未声明权限 / nobody has said who may do this")
 
 
 def find_pages() -> Iterator[Page]:
@@ -69,6 +88,34 @@ def show(
 @cache
 def _routes() -> frozenset[str]:
     return frozenset(page.route for page in find_pages() if page.method == "GET")
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedPage:
+    """Why there is no such page for the reader, or not now."""
+
+    heading: str
+    errors: tuple[str, ...]
+
+
+def refusals(desk: Desk) -> Callable[[Request, HttpProblem], Response]:
+    """How a problem is shown to somebody with a browser."""
+
+    def as_page(request: Request, problem: HttpProblem) -> Response:
+        language = language_of(request, desk)
+        errors = tuple(f"{each.path}: {each.message}" for each in problem.errors)
+        answer = show(
+            desk,
+            "pages/refused.html",
+            language,
+            RefusedPage(problem.detail, errors),
+            problem.status,
+            framed(request, None),
+        )
+        answer.headers.update(problem.headers)
+        return answer
+
+    return as_page
 
 
 def bound(page: Page, desk: Desk) -> Callable[[Request], Awaitable[Response]]:

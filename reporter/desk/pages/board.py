@@ -14,6 +14,7 @@ from reporter.core.command import Command, OutcomeKind
 from reporter.core.terms import CommandKind
 from reporter.desk import session
 from reporter.desk.auth import Action, Caller
+from reporter.desk.doors import log_views
 from reporter.desk.edge import ARRIVED
 from reporter.desk.live.listing import Board, View
 from reporter.desk.live.stream import EventStream
@@ -44,11 +45,10 @@ class BoardPage:
 
 async def _board(request: Request, desk: Desk) -> Response:
     language = session.language_of(request, desk)
-    caller = await session.visitor(request, desk)
-    if caller is None or not caller.may(Action.READ):
-        return RedirectResponse(f"/sign-in?lang={language}", 303)
+    caller = await desk.auth.caller(request)
     view = _view(request, caller, language)
     board, troubles, now = await desk.hub.board(view)
+    await log_views(request, desk, caller, *board.restricted)
     page = BoardPage(
         board=board,
         now=now,
@@ -65,7 +65,7 @@ async def _events(request: Request, desk: Desk) -> Response:
     language = session.language_of(request, desk)
     caller = await session.visitor(request, desk)
     bye = desk.hub.teller.event("bye", {}, None)
-    if caller is None or not caller.may(Action.READ):
+    if caller is None or caller.account.must_change or not caller.may(Action.READ):
         return Response(bye, media_type="text/event-stream")  # a status other than 200 tells a script nothing
     if desk.hub.is_full:
         detail = "看板连接过多，请稍后再试 / too many boards are open: try again"
@@ -82,23 +82,17 @@ async def _events(request: Request, desk: Desk) -> Response:
 
 async def _acknowledge(request: Request, desk: Desk) -> Response:
     """Acknowledges every open notice of an incident. A script sends its own key, so that it may try again."""
-    session.require_same_origin(request)
-    language = session.language_of(request, desk)
-    caller = await session.visitor(request, desk)
-    if caller is None:
-        return RedirectResponse(f"/sign-in?lang={language}", 303)
-    caller.require(CommandKind.ACKNOWLEDGED)
+    caller = await desk.auth.caller(request)
     form = await session.read_form(request)
     incident_id = form.get("incident", "").lower()
     async with desk.services.database.snapshot() as connection:
         standing = await queries.standing(connection, incident_id)
     if standing is None or not caller.sees(standing):
         raise not_found()
-    name = caller.account.name
     key = form.get("key", "")
     is_usable = 0 < len(key) <= _KEY_CHARS_MAX and key.isascii() and key.isprintable()
-    source = f"/api/{name}/acknowledgements/{incident_id}"
-    data: dict[str, object] = {"incident": incident_id, "by": name}
+    source = f"{caller.account.source}/acknowledgements/{incident_id}"
+    data: dict[str, object] = {"incident": incident_id, "by": caller.account.title}
     kind = CommandKind.ACKNOWLEDGED
     command = Command(
         kind=kind,
@@ -108,7 +102,7 @@ async def _acknowledge(request: Request, desk: Desk) -> Response:
         unit=caller.unit,
         data=data,
         digest=sha256(canonical([source, kind.value, data])).hexdigest(),
-        actor=f"token:{name}",
+        actor=caller.account.actor,
     )
     (outcome,) = await desk.services.gate.submit([command])
     if outcome.kind is OutcomeKind.REJECTED:
@@ -132,4 +126,9 @@ def _view(request: Request, caller: Caller, language: str) -> View:
     )
 
 
-PAGES = (Page("/", _board), Page("/events", _events), Page("/board/acknowledge", _acknowledge, "POST"))
+PAGES = (
+    Page("/", _board, right=Action.READ),
+    # A redirect would tell a script nothing: whoever may not have the stream is told so in it.
+    Page("/events", _events, right=Action.PUBLIC),
+    Page("/board/acknowledge", _acknowledge, "POST", right=CommandKind.ACKNOWLEDGED),
+)

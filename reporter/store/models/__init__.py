@@ -1,5 +1,6 @@
 """Every table, one file a subject. A new table: its class in such a file, its import here, a migration."""
 
+from reporter.store.models.accounts import LogLine, Person, Restricted, Session, SetupKey
 from reporter.store.models.base import Base, table
 from reporter.store.models.people import Shift, Token, Unit
 from reporter.store.models.records import (
@@ -16,7 +17,15 @@ from reporter.store.models.records import (
 from reporter.store.models.rosters import Handover, RollCall, RosterEntry, RosterFeed, RosterGap
 from reporter.store.models.seals import Seal, SealedHead
 
-APPEND_ONLY = ("ledger", "seals", "sealed_heads", "roster_changes", "handover_times", "roll_calls")
+APPEND_ONLY = (
+    "ledger",
+    "seals",
+    "sealed_heads",
+    "roster_changes",
+    "handover_times",
+    "roll_calls",
+    "desk_log",
+)
 """Tables whose rows the database itself never lets change or go."""
 VERSIONED = ("roster",)
 """Tables whose rows never go, and change once only: `replaced_at` is set."""
@@ -31,16 +40,21 @@ __all__ = [
     "Inbox",
     "Incident",
     "Line",
+    "LogLine",
     "Notice",
     "Outbox",
+    "Person",
     "RejectedNotice",
+    "Restricted",
     "RollCall",
     "RosterEntry",
     "RosterFeed",
     "RosterGap",
     "Seal",
     "SealedHead",
+    "Session",
     "SetAside",
+    "SetupKey",
     "Shift",
     "Token",
     "Unit",

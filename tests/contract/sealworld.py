@@ -78,7 +78,9 @@ async def forge(world: World, incident: str, version: int) -> None:
 async def vanish(world: World, incident: str, *, also_of_seals: bool = False) -> None:
     """Removes an incident with everything that is its own."""
     async with world.database.transaction() as connection:
-        holders = [m.Line, m.Clock, m.Notice, m.Inbox, m.Outbox] + [m.SealedHead] * also_of_seals
+        number = select(m.Incident.number).where(m.Incident.id == incident).scalar_subquery()
+        await connection.execute(delete(m.Clock).where(m.Clock.number == number))
+        holders = [m.Line, m.Notice, m.Inbox, m.Outbox] + [m.SealedHead] * also_of_seals
         for model in holders:
             table = m.table(model)
             await connection.execute(delete(table).where(table.c.incident_id == incident))

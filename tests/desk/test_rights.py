@@ -52,6 +52,21 @@ PUT  /api/v1/incidents/{incident_id}/restriction in yes yes no  no  yes none no
 GET  /api/v1/rejected                           in  yes yes no  yes yes no   no
 GET  /api/v1/audit                              in  yes yes yes yes yes yes  yes
 GET  /api/v1/bulletins/{month}.{extension}      in  yes yes yes yes yes yes  yes
+GET  /api/v1/units                              in  yes yes yes yes yes yes  yes
+GET  /api/v1/rosters/on-duty                    in  yes yes yes yes yes yes  yes
+GET  /api/v1/rosters/gaps                       in  yes yes yes yes yes yes  yes
+GET  /api/v1/rosters/grid                       in  yes yes yes yes yes yes  yes
+GET  /api/v1/rosters/changes                    in  yes yes yes yes yes yes  yes
+POST /api/v1/rosters/changes                    in  yes yes no  no  yes yes  no
+POST /api/v1/rosters/changes/{change}/cancellation in yes yes no no yes yes  no
+GET  /api/v1/rosters/feeds                      in  yes yes no  no  yes yes  no
+POST /api/v1/rosters/feeds                      in  yes yes no  no  yes yes  no
+POST /api/v1/rosters/feeds/{feed}/revocation    in  yes yes no  no  yes yes  no
+GET  /api/v1/rosters/{unit}.ics                 in  yes yes yes yes yes yes  yes
+GET  /feeds/rosters/{secret}.ics                yes yes yes yes yes yes yes  yes
+GET  /api/v1/roll-calls                         in  yes yes yes yes yes yes  yes
+POST /api/v1/roll-calls                         in  yes yes no  yes yes yes  no
+POST /api/v1/channels/test                      in  no  no  no  no  yes no   no
 GET  /api/v1/desk-log                           in  no  no  no  yes yes no   no
 GET  /healthz                                   yes yes yes yes yes yes yes  yes
 GET  /readyz                                    yes yes yes yes yes yes yes  yes
@@ -135,7 +150,18 @@ async def test_everybody_gets_what_the_table_says(world: World) -> None:
             done = await people["leader"].put(f"/api/v1/incidents/{incident}/restriction", json=sent)
             assert done.status_code == 200
         for method, route in EXPECTED:
-            path = route.format(incident_id=incident, account_id=999, month="2026-11", extension="csv")
+            path = route.format_map(
+                {
+                    "incident_id": incident,
+                    "account_id": 999,
+                    "month": "2026-11",
+                    "extension": "csv",
+                    "unit": "yi",
+                    "change": 999,
+                    "feed": 999,
+                    "secret": "none",
+                }
+            )
             answer = await people[who].request(method, path, content=b"", params=query(route))
             found[method, route] = (*found.get((method, route), ()), outcome(answer))
             if route == "/sign-out":  # the visit is over: a new one of the same person

@@ -7,6 +7,7 @@ from typing import Any  # rows and documents of JSON
 
 from sqlalchemy import select
 
+from reporter.core.command import report_id
 from reporter.core.instants import parse
 from reporter.store import models as m
 from reporter.store.ledger_check import verify
@@ -14,10 +15,10 @@ from reporter.store.rebuild import differences
 from reporter.store.types import AnyRow
 from tests.sim import rules
 from tests.sim.auditor import Fact, Story, reports_owed, reports_read
-from tests.sim.law import FOREVER
 from tests.sim.rules import SECOND, micros
 from tests.sim.said import Said
-from tests.sim.simulation import Asked, Op, Simulation
+from tests.sim.fencing import hear_the_fence
+from tests.sim.simulation import Op, Simulation
 
 COMMANDS = {
     "opened": "occurred", "amended": "amended", "withdrawn": "withdrawn", "closed": "closed", "reopened": "reopened",
@@ -25,8 +26,7 @@ COMMANDS = {
 }  # fmt: skip
 FACTS = {"reminded", "breached", "escalated", "breach_lifted"}
 PROMPT = SECOND // 5
-"""So late a step may be while nothing is wrong."""
-UNREACHABLE, STALLED, ADVANCING = SECOND, 4 * SECOND, 30 * SECOND
+"""So late a step may be while nothing is wrong, and no message under way."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,9 @@ class Hearing:
         self.simulation = simulation
         self.said: dict[tuple[str, str], Said] = {}
         self.stories: dict[str, Story] = {}
-        self.facts: list[tuple[Op, str, Fact]] = []
+        self.facts: list[tuple[Op, Fact, int]] = []
+        """With each fact when, in true time, the last command of its incident had been read."""
+        self._known_at: dict[str, int] = {}
         self._taken: Counter[tuple[str, str]] = Counter()
         self._notices: dict[str, AnyRow] = {}
 
@@ -58,7 +60,8 @@ class Hearing:
         lines = await self._read()
         self._hear_commits(lines)
         self._hear_delays()
-        hear_the_fence(self.simulation.trace.asked)
+        for asked in self.simulation.trace.asked.values():
+            hear_the_fence(asked)
         await self._hear_messages()
         await self._hear_tables()
         await self._hear_ledger()
@@ -119,10 +122,11 @@ class Hearing:
         for id_ in sorted(predicted.keys() | written.keys()):
             law, book = sorted(predicted.get(id_, []), key=str), sorted(written.get(id_, []), key=str)
             assert book == law, f"{op}\nincident {id_}\nledger  {book}\nauditor {law}\n{self._case(id_)}"
-            self.facts += [(op, id_, fact) for fact in book]
+            self.facts += [(op, fact, self._known_at[id_]) for fact in book]
 
     def _told(self, line: Line, op: Op) -> list[Fact]:
         body, story = line.body, self.stories.get(line.incident)
+        self._known_at[line.incident] = op.at
         if story is None:
             tale = self.simulation.by_id[line.incident]
             unit = "city" if tale.unit == "nowhere" else tale.unit
@@ -156,21 +160,18 @@ class Hearing:
         who = tuple(sorted({each.person or "nobody" for each in told}))
         return [*found, ("fired", name, due, offset, repeat, micros(at), mode, who)]
 
-    # --- in time, and with the broker's word ------------------------------------------------------------------
+    # --- in time -------------------------------------------------------------------------------------------
 
     def _hear_delays(self) -> None:
         """Nothing is late while nothing is wrong; what was read late is owed from when it was read."""
-        for op, id_, fact in self.facts:
-            if fact[0] == "lifted" or op.through is None:
+        for op, fact, known_at in self.facts:
+            if op.through is None:
                 continue
             at = fact[5] if fact[0] == "fired" else fact[2]
             assert isinstance(at, int)
-            since = max(at, self._known_at(id_, op))
-            assert op.at - since <= PROMPT or self._is_troubled(since, op.at), f"late: {op} {fact}"
-
-    def _known_at(self, id_: str, op: Op) -> int:
-        """When (true time) the last command before this look was read."""
-        return max([each.at for each in self.simulation.trace.ops if each.at <= op.at and each.through is None], default=0)
+            since, is_reminder = max(at, known_at), fact[0] == "fired" and str(fact[3]).startswith("-")
+            bound = PROMPT if is_reminder else PROMPT + self.simulation.latency_max
+            assert op.at - since <= bound or self._is_troubled(since, op.at), f"late: {op} {fact}"
 
     def _is_troubled(self, since: int, until: int) -> bool:
         return any(start <= until and since <= end for start, end, _ in self.simulation.trace.troubles)
@@ -222,15 +223,8 @@ class Hearing:
         assert len(self._notices) == len({row.id for row in self._notices.values()})
 
     def _report_id(self, said: Said) -> str:
-        from reporter.core.command import report_id
-
         return report_id(said.source, said.id)
 
     def _case(self, id_: str) -> str:
         """The commands of an incident, for whoever reads a failure."""
         return "\n".join(map(str, sorted(self.stories[id_].said, key=lambda each: each.order)))
-
-
-def hear_the_fence(asked: list[Asked]) -> None:
-    """[13] Nothing is judged through an instant at which something stored had not been read, but for the bounds."""
-    assert asked is not None

@@ -50,13 +50,15 @@ class Op:
 
 @dataclass(frozen=True)
 class Asked:
-    """The fence's answer to one engine: at true time `at` everything was said to be read `through`."""
+    """What a fence answered: at true time `at`, `now` by its engine's clock, everything was read `through`.
 
-    engine: str
+    `waiting`: when each message was stored that was not acknowledged then; `floor`: the broker's acknowledged floor.
+    """
+
     at: int
+    now: int
     through: int
-    unread: tuple[int, ...]
-    """Stream sequences of what was stored by then and not acknowledged."""
+    waiting: tuple[int, ...]
     floor: int
     is_cut: bool
 
@@ -66,7 +68,7 @@ class Trace:
     """What happened. `troubles`: from when to when something was wrong, and what."""
 
     ops: list[Op] = field(default_factory=list)
-    asked: list[Asked] = field(default_factory=list)
+    asked: dict[Fence, list[Asked]] = field(default_factory=dict)
     troubles: list[tuple[int, int, str]] = field(default_factory=list)
 
 
@@ -105,6 +107,7 @@ class Simulation:
         self._order = 0
         self._rings: dict[str, int] = {}
         self._delivers_at = 0
+        self._is_over = False
         self._is_calm = self.random.random() < 0.2
         """One seed in five is played without any fault: then nothing excuses anything."""
 
@@ -125,6 +128,7 @@ class Simulation:
         await self._play()
         for engine in self.engines:
             self._heal(engine)
+        self._is_over = True
         self.clock.advance_to(self.clock.at + 200 * DAY)
         await self._ring(self.engines[0])
         await self._play()
@@ -153,7 +157,8 @@ class Simulation:
         async def publish() -> None:
             if event.said.kind == "acknowledged" and tale.acknowledges_one:
                 await self._choose_notice(tale, event)
-            stuck_for = self._random_span(60 * SECOND) if self._strikes(0.03) else 0
+            is_stuck = self._strikes(0.2 if event.said.kind == "filed" else 0.03)
+            stuck_for = self._random_span(self.random.choice([6, 60]) * SECOND) if is_stuck else 0
             if stuck_for:
                 self._trouble(stuck_for + ACK_WAIT, "a message is stuck")
             self.events.append(event)
@@ -313,10 +318,11 @@ class Simulation:
         return True
 
     def _heard(self, engine: Engine, through: int) -> None:
-        unread = tuple(each.sequence for each in self.broker.unread_through(through))
-        self.trace.asked.append(
-            Asked(engine.name, self.clock.at, through, unread, self.broker.floor, engine.link.is_cut)
+        waiting = tuple(each.at for each in self.broker.waiting())
+        asked = Asked(
+            self.clock.at, engine.time.micros, through, waiting, self.broker.floor, engine.link.is_cut
         )
+        self.trace.asked.setdefault(engine.fence, []).append(asked)
 
     # --- operations and faults ------------------------------------------------------------------------------
 
@@ -427,7 +433,6 @@ class Simulation:
     def _heal(self, engine: Engine) -> None:
         engine.storm.is_away = engine.link.is_cut = False
         engine.down_until = engine.cut_until = engine.time.offset = 0
-        self._is_calm = True
 
     def _engine(self, name: str) -> Engine:
         time, storm = EngineTime(self.clock), Storm()
@@ -441,14 +446,19 @@ class Simulation:
         self.trace.troubles.append((self.clock.at, self.clock.at + span, what))
 
     def _strikes(self, chance: float) -> bool:
-        return not self._is_calm and self.random.random() < chance
+        return not (self._is_calm or self._is_over) and self.random.random() < chance
 
     def _random_span(self, longest: int) -> int:
         """Mostly short ones."""
         return 1 + int(longest * self.random.random() ** 3)
 
+    @property
+    def latency_max(self) -> int:
+        """How long a message may be under way while nothing is wrong."""
+        return SECOND // 1_000 if self._is_calm else 2 * SECOND
+
     def _latency(self) -> int:
-        return 1_000 if self._is_calm else self._random_span(2 * SECOND)
+        return 1 + self.random.randrange(self.latency_max)
 
     def _retry(self) -> int:
         return self.random.randrange(SECOND // 10, 30 * SECOND)

@@ -21,14 +21,15 @@ def hear_the_fence(asked: Sequence[Asked]) -> None:
     """
     judged = 0
     for index, each in enumerate(asked):
-        before = [other for other in asked[: index + 1] if each.at - other.at <= ADVANCING + 2 * SLACK]
-        if len({other.now - other.at for other in before}) == 1:
+        before = asked[: index + 1]
+        recent = [other for other in before if each.at - other.at <= ADVANCING + 2 * SLACK]
+        if len({other.now - other.at for other in recent}) == 1:
             _hear(each, before, judged)
         judged = max(judged, each.through)
 
 
 def _hear(each: Asked, before: Sequence[Asked], judged: int) -> None:
-    """One answer: `before`, those of the last half minute and itself; `judged`, how far it had been judged then."""
+    """One answer: `before`, all up to itself; `judged`, how far had been judged before it."""
     if each.is_cut:
         assert each.through <= max(judged, each.now - UNREACHABLE), f"judged without a word: {each}"
         if each.at - _since(before, lambda other: other.is_cut) >= UNREACHABLE:
@@ -38,11 +39,11 @@ def _hear(each: Asked, before: Sequence[Asked], judged: int) -> None:
     if not each.waiting:
         assert each.through >= min(each.now, each.at - MARGIN), f"all is read, and yet not judged: {each}"
         return
-    still = _since(before, lambda other: other.floor == each.floor and not other.is_cut)
-    asking = _since(before, lambda other: bool(other.waiting) and not other.is_cut)
-    unread = [at for at in each.waiting if judged < at <= each.through]
-    for at in unread:
-        is_patient = (at <= still and each.at - still >= STALLED) or each.at - asking >= ADVANCING
+    still = _since(before, lambda other: other.floor == each.floor)
+    asking = _since(before, lambda other: bool(other.waiting))
+    for at in [at for at in each.waiting if judged < at <= each.through]:
+        known = next(other.at for other in before if other.at >= at)
+        is_patient = each.at - max(known, still) >= STALLED or each.at - max(known, asking) >= ADVANCING
         assert is_patient, f"judged past an unread message: {each}"
     for since, bound in ((still, STALLED), (asking, ADVANCING)):
         if each.at - since >= bound + SLACK and _is_close(before, since):
@@ -56,6 +57,7 @@ def _since(before: Sequence[Asked], holds: Callable[[Asked], bool]) -> int:
 
 
 def _is_close(before: Sequence[Asked], since: int) -> bool:
-    """The questions since then followed close upon one another."""
-    at = [other.at for other in before if other.at >= since]
-    return all(later - earlier <= SLACK for earlier, later in pairwise(at))
+    """The questions since then followed close upon one another, and all were answered."""
+    recent = [other for other in before if other.at >= since]
+    is_answered = not any(other.is_cut for other in recent)
+    return is_answered and all(later.at - earlier.at <= SLACK for earlier, later in pairwise(recent))

@@ -219,7 +219,8 @@ class Hearing:
         assert (await verify(self.simulation.database)).defects == ()
         for id_ in self.stories:
             async with self.simulation.database.snapshot() as connection:
-                assert await differences(connection, id_) == [], id_
+                differing = await differences(connection, id_)
+                assert differing == [], f"{differing}\n{self._case(id_)}"
         assert len(self._notices) == len({row.id for row in self._notices.values()})
 
     def _report_id(self, said: Said) -> str:

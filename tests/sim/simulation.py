@@ -32,6 +32,7 @@ from tests.sim.workload import START, Event, Tale, Workload
 MARGIN = SECOND // 20 + 1_000
 """So long past a due time an engine begins to ask for the broker's word."""
 ASK_AGAIN = SECOND // 4
+AFTERWARDS = 200 * DAY
 OPERATIONS_MAX = 200_000
 
 
@@ -112,8 +113,9 @@ class Simulation:
         """One seed in five is played without any fault: then nothing excuses anything."""
 
     @property
-    def end(self) -> int:
-        return self.clock.at
+    def days(self) -> float:
+        """Virtual days played, without the long wait at the end."""
+        return (self.clock.at - AFTERWARDS - START) / DAY
 
     async def run(self) -> None:
         """Plays the seed to its end, when everything is read and every ladder has run out."""
@@ -129,7 +131,7 @@ class Simulation:
         for engine in self.engines:
             self._heal(engine)
         self._is_over = True
-        self.clock.advance_to(self.clock.at + 200 * DAY)
+        self.clock.advance_to(self.clock.at + AFTERWARDS)
         await self._ring(self.engines[0])
         await self._play()
 

@@ -88,7 +88,7 @@ class Workload:
 
     def _tale(self) -> Tale:
         random = self._random
-        name = random.choice([DEFAULT, DEFAULT, DEFAULT, *sorted(self._schedules)])
+        name = random.choice([DEFAULT] * 3 + sorted(self._schedules) * 2)
         schedule = self._schedules[name]
         unit = random.choice(["east", "east", "east", "quiet", "city", "nowhere"])
         happened = START + random.randrange(0, 120) * MINUTE + random.randrange(MINUTE)
@@ -215,9 +215,13 @@ class Workload:
     def _arrival(self, tale: Tale) -> int:
         """Round a deadline as it stands at the opening, or anywhere in the time that the schedule fills."""
         random, opened = self._random, tale.opened
-        dues = [clock.due for clock in law.view(tale.edition, [opened]).clocks.values()]
-        due = random.choice(dues) if dues else opened.at
-        shape = random.choice(["anywhere"] * 4 + ["near"] * 3 + ["exact"])
+        clocks = list(law.view(tale.edition, [opened]).clocks.values())
+        dues = [clock.due for clock in clocks]
+        clock = random.choice(clocks) if clocks else None
+        due = random.choice([clock.due, clock.last_due]) if clock else opened.at
+        shape = random.choice(["anywhere"] * 4 + ["near"] * 3 + ["exact", "within"])
+        if shape == "within" and clock and clock.last_due > clock.due:
+            return max(random.randrange(clock.due + 1, clock.last_due + 1), opened.at)
         if shape == "anywhere":
             longest = max([opened.at + 3 * HOUR, *dues]) - opened.at
             return opened.at + random.randrange(1, longest * 5 // 4)

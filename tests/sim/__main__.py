@@ -35,17 +35,16 @@ def _seeds(one: int | None, span: str | None) -> list[int]:
 
 async def _run(chosen: list[int], seconds: float) -> int:
     started = said_at = time.monotonic()
-    count = operations = faults = 0
+    operations = faults = 0
     days = 0.0
-    for seed in chosen or _fresh(started + seconds):
+    for count, seed in enumerate(chosen or _fresh(started + seconds), 1):
         with tempfile.TemporaryDirectory(prefix="reporter-sim-") as folder:
             try:
                 played = await play(seed, f"sqlite:///{Path(folder) / 'sim.sqlite3'}")
             except Failed as failed:
                 print(failed, file=sys.stderr)
-                print(f"seed {seed} failed after {count} good ones", file=sys.stderr)
+                print(f"seed {seed} failed after {count - 1} good ones", file=sys.stderr)
                 return 1
-        count += 1
         operations += len(played.trace.ops)
         faults += len(played.trace.troubles)
         days += played.days

@@ -66,7 +66,9 @@ class Story:
             if name not in self.chases:
                 self.chases[name] = Chase(clock.duty, clock.due, said.at)
             if was is None or before is None:
-                self.chases[name].move(clock.due, said.at, anew=False)  # [12] a step fires once per clock and due time
+                self.chases[name].move(
+                    clock.due, said.at, anew=False
+                )  # [12] a step fires once per clock and due time
                 continue
             facts += self._lifted(name, clock, now)
             is_longer = _until(self.view, clock) > _until(before, was)
@@ -114,7 +116,9 @@ def _until(view: View, clock: Clock) -> int:
 
 def reports_owed(stories: Mapping[str, Story], id_: str) -> set[tuple[str, str]]:
     """[10] The reports that count for an incident: its own, and every one of its duplicates."""
-    found = {(each.source, each.id) for each in stories[id_].own if each.kind == "filed" and not each.is_foreign}
+    found = {
+        (each.source, each.id) for each in stories[id_].own if each.kind == "filed" and not each.is_foreign
+    }
     for other, story in stories.items():
         if law.standing(story.own)[2] == id_:
             found |= reports_owed(stories, other)

@@ -6,7 +6,6 @@ from tests.sim.law import FOREVER
 from tests.sim.rules import Duty, Step
 
 
-
 @dataclass(frozen=True)
 class Firing:
     """The newest of `steps` fired for them all, as repetition number `repeat`, for the instant `at`."""

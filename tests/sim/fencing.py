@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from tests.sim.rules import SECOND
-from tests.sim.simulation import Asked
+from tests.sim.stage import Asked
 
 MARGIN = SECOND // 20
 """So far past a due time the broker's clock must be before its word counts."""

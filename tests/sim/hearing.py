@@ -15,10 +15,11 @@ from reporter.store.rebuild import differences
 from reporter.store.types import AnyRow
 from tests.sim import rules
 from tests.sim.auditor import Fact, Story, reports_owed, reports_read
+from tests.sim.fencing import hear_the_fence
 from tests.sim.rules import SECOND, micros
 from tests.sim.said import Said
-from tests.sim.fencing import hear_the_fence
-from tests.sim.simulation import Op, Simulation
+from tests.sim.simulation import Simulation
+from tests.sim.stage import Op
 
 COMMANDS = {
     "opened": "occurred", "amended": "amended", "withdrawn": "withdrawn", "closed": "closed", "reopened": "reopened",

@@ -38,7 +38,9 @@ async def play(seed: int, url: str) -> Simulation:
             await simulation.run()
         await Hearing(simulation).hear()
     except Exception as error:
-        raise Failed(f"seed {seed}: {error}\nagain: REPORTER_SIM_SEED={seed} python -m pytest tests/sim") from error
+        raise Failed(
+            f"seed {seed}: {error}\nagain: REPORTER_SIM_SEED={seed} python -m pytest tests/sim"
+        ) from error
     finally:
         await simulation.close()
     return simulation

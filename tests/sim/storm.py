@@ -21,12 +21,15 @@ from tests.sim.rules import SECOND, instant
 ACK_WAIT = 3 * SECOND
 """After so long the broker delivers again what was not acknowledged."""
 
+
 class Crash(BaseException):
     """The process dies here: no handler of the product's may see it."""
 
-def trouble(what: str) -> OperationalError:
+
+def database_error(what: str) -> OperationalError:
     """What a database that is away makes SQLAlchemy raise."""
     return OperationalError(what, None, Exception("the simulation's storm"))
+
 
 @dataclass
 class Storm:
@@ -43,7 +46,7 @@ class Storm:
     def call(self) -> None:
         """Somebody is about to call the database, or the broker to acknowledge."""
         if self.is_away:
-            raise trouble("the database is away")
+            raise database_error("the database is away")
         if self.in_statements and self.error:
             self.in_statements -= 1
             if not self.in_statements:
@@ -60,6 +63,7 @@ class Storm:
     def calm(self) -> None:
         """What did not come about in one operation does not come about in the next."""
         self.in_statements, self.error, self.before_commit, self.after_commit = 0, None, None, None
+
 
 class StormyDatabase(Database):
     """The real database behind one engine, and the storm over it."""
@@ -81,6 +85,7 @@ class StormyDatabase(Database):
         self._storm.commits += 1
         self._storm.strike("after_commit")
 
+
 @dataclass
 class Clock:
     """True time, as nobody has it."""
@@ -89,6 +94,7 @@ class Clock:
 
     def advance_to(self, at: int) -> None:
         self.at = max(self.at, at)
+
 
 class EngineTime:
     """The wall clock of one machine, which may be set wrong by `offset`."""
@@ -110,6 +116,7 @@ class EngineTime:
     def to_real(self, at: datetime) -> datetime:
         return at
 
+
 @dataclass
 class Stored:
     """One message as the broker keeps it; `free_at`: from when on it may be delivered (again)."""
@@ -121,6 +128,7 @@ class Stored:
     free_at: int
     is_delivered: bool = False
     is_acknowledged: bool = False
+
 
 @dataclass
 class SimBroker:
@@ -157,6 +165,7 @@ class SimBroker:
         """What was stored by then and is not acknowledged."""
         return [each for each in self.waiting() if each.at <= at]
 
+
 class Link:
     """One engine's connection to the broker: what the fence asks, and where acknowledgements go."""
 
@@ -191,4 +200,3 @@ class Link:
     def _reach(self) -> None:
         if self.is_cut:
             raise ConnectionError("the broker cannot be reached")
-

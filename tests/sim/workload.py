@@ -109,7 +109,9 @@ class Workload:
         )
         tale.acknowledges_one = random.random() < 0.5
         tale.events.append(self.event(tale, opened, data))
-        kinds = ["filed"] * 5 + ["amended"] * 4 + ["closed", "reopened", "acknowledged", "withdrawn", "refused"]
+        kinds = (
+            ["filed"] * 5 + ["amended"] * 4 + ["closed", "reopened", "acknowledged", "withdrawn", "refused"]
+        )
         for kind in random.choices(kinds, k=random.randrange(0, 9)):
             self._command(tale, kind)
         if random.random() < 0.3:
@@ -137,11 +139,17 @@ class Workload:
         wanted = [element for duty in tale.edition.duties for element in duty.elements]
         named = random.sample(wanted, random.choice([0, len(wanted) // 2, len(wanted)]))
         words: list[Any] = ["有", {"none": True}, {"pending": "核实"}, " ", {"pending": ""}, {"none": False}]
-        chosen = {name: random.choice(range(len(words)) if random.random() < 0.3 else range(3)) for name in named}
+        chosen = {
+            name: random.choice(range(len(words)) if random.random() < 0.3 else range(3)) for name in named
+        }
         form = random.choice(["phone", "written", "written"])
         data = {"form": form, "elements": {name: words[index] for name, index in chosen.items()}}
         data |= {"covers": list(covers)} if covers else {}
-        known = {"covers": covers, "form": form, "elements": {name: i < 3 for name, i in chosen.items()}}
+        known: dict[str, Any] = {
+            "covers": covers,
+            "form": form,
+            "elements": {name: i < 3 for name, i in chosen.items()},
+        }
         is_foreign = random.random() < 0.12
         unit = FOREIGN[tale.unit] if is_foreign else ""
         self._add(tale, "filed", at, data, unit, is_foreign=is_foreign, **known)
@@ -162,7 +170,7 @@ class Workload:
         elif wanted == "occurred":
             ends, written = self._occurrence(moved, at)
             if written is not None:
-                said = {"occurred": ends, "says": frozenset({"occurred"})}
+                said: dict[str, Any] = {"occurred": ends, "says": frozenset({"occurred"})}
                 self._add(tale, "amended", at, {"occurred": written}, **said)
         else:
             self._add(tale, "amended", at, {"summary": "续"})
@@ -182,7 +190,7 @@ class Workload:
         report = random.choice(filed)
         earliest = report.at - random.choice(spans) + random.choice([-1, 0, 1])
         at = max(self._arrival(tale), earliest + 1, tale.opened.at + 1)
-        said = {"occurred": (earliest, earliest), "says": frozenset({"occurred"})}
+        said: dict[str, Any] = {"occurred": (earliest, earliest), "says": frozenset({"occurred"})}
         self._add(tale, "amended", at, {"occurred": text(earliest)}, **said)
 
     def _refused(self, tale: Tale, at: int) -> None:

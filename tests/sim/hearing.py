@@ -196,6 +196,7 @@ class Hearing:
         assert incidents.keys() == self.stories.keys()
         for id_, story in self.stories.items():
             row, view = incidents[id_], story.view
+            self.simulation.heads[id_] = row.head
             assert (row.state, row.mode, row.is_provisional) == (view.state, view.mode, view.is_provisional)
             assert {name for incident, name in clocks if incident == id_} == set(view.clocks)
             for name, clock in view.clocks.items():

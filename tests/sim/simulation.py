@@ -34,6 +34,8 @@ class Simulation(Stage):
         self.by_id = {tale.id: tale for tale in self.tales}
         self.events: list[Event] = []
         """The messages that were published, each once."""
+        self.heads: dict[str, str] = {}
+        """The hash of each incident's last line, once the seed has been heard."""
         self._rings: dict[str, int] = {}
         self._delivers_at = 0
 

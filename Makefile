@@ -6,7 +6,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: run test unit check bench install install-dev lock clean
+.PHONY: run test unit sim check bench install install-dev lock clean
 
 run: install
 	@exec $(BIN)/reporter demo $(ARGS)
@@ -16,6 +16,11 @@ test: install-dev
 
 unit: install-dev
 	$(BIN)/python -m pytest tests/unit $(ARGS)
+
+# Fresh seeds of the simulation for so long; stops at the first that fails, and says how to play it again.
+SECONDS ?= 60
+sim: install-dev
+	$(BIN)/python -m tests.sim --seconds $(SECONDS) $(ARGS)
 
 # Cheapest first.
 check: install-dev

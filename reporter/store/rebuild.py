@@ -172,7 +172,8 @@ class _Fold:
             return
         if kind is FactKind.JUDGED:
             clock.breach_certain = body["certain"]
-            self._settle(clock, parse(line["at"]) if body["verdict"] else EPOCH)
+            judged_at = max(parse(line["at"]), clock.missing_at or EPOCH)  # certainty is dated at the deadline
+            self._settle(clock, judged_at if body["verdict"] else EPOCH)
             if clock.verdict != body["verdict"]:
                 self._differ(
                     line["version"], f"says {body['verdict']}, and the lines before it {clock.verdict}"

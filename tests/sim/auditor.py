@@ -1,157 +1,130 @@
-"""A second, smaller model of the rules, from the contract alone: it imports nothing of the product.
+"""The auditor: reads what was said, and when it was looked at, and says what the ledger must hold.
 
-`final` says how an incident ends, from the set of its commands; `firings` which steps fire when every command
-is processed as it arrives and time is looked at all along.
+It is handed the trace of a seed, which of its commands each transaction took, and the ledger; from the first two and
+from `law` and `chase` alone it predicts every breach, every lifting and every step, commit by commit.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tests.sim.said import MINUTE, Said
+from tests.sim import law
+from tests.sim.chase import Chase, Firing
+from tests.sim.law import Clock, View
+from tests.sim.rules import Edition
+from tests.sim.said import Said
 
-SPANS = {"initial": 20 * MINUTE, "verified": 60 * MINUTE, "detailed": 120 * MINUTE}
-FORMS = {"initial": ("phone", "written"), "verified": ("written",), "detailed": ("written",)}
-ORDER = list(SPANS)
-OFFSETS = {
-    "initial": (-10, -5, 0, 5, 10),
-    "verified": (-20, -10, 0, 10, 20),
-    "detailed": (-30, -10, 0, 15, 30),
-}
-EVERY, AT_MOST, LAST = 10 * MINUTE, 6, 4
-ELEMENTS = {"cause", "background", "development", "response", "consequence", "impact", "opinion"}
+Fact = tuple[object, ...]
+"""("fired", obligation, due, offset, repeat, instant, mode, who) · ("breached", obligation, due) · ("lifted", …)"""
 
-
-def order(said: list[Said]) -> list[Said]:
-    return sorted(said, key=lambda each: (each.at, each.id))
+STAFFED = frozenset({"city", "county", "east"})
+ABOVE = {"east": ("east", "county", "city"), "quiet": ("quiet", "county", "city"), "city": ("city", "city")}
+"""For each unit the way up; the superior of the root is the root."""
 
 
-def anchor(said: list[Said]) -> tuple[int, int, bool]:
-    """Earliest, latest, provisional: of the latest command that speaks of the occurrence."""
-    opened = next(each for each in said if each.kind == "occurred")
-    spoke = [opened, *(each for each in order(said) if each.kind == "amended" and each.says_occurred)][-1]
-    if spoke.occurred is None or not spoke.occurred[0] <= spoke.occurred[1] <= spoke.at + 2 * MINUTE:
-        return opened.at, opened.at, True
-    return *spoke.occurred, False
-
-
-def standing(said: list[Said]) -> tuple[str, int]:
-    """The state, and since when."""
-    state, since = "open", 0
-    for each in order(said):
-        is_withdrawal = each.kind == "withdrawn" and state != "withdrawn"
-        if is_withdrawal or (each.kind == "closed" and state == "open"):
-            state, since = each.kind, each.at
-        elif each.kind == "reopened":
-            state, since = "open", each.at
-    return state, since
-
-
-def arrivals(said: list[Said]) -> dict[str, list[tuple[Said, bool]]]:
-    """For each obligation the reports that qualify, and whether they are for it by name."""
-    found: dict[str, list[tuple[Said, bool]]] = {name: [] for name in ORDER}
-    for each in order(said):
-        if each.kind != "filed":
-            continue
-        allowed = [name for name in ORDER if each.form in FORMS[name]]
-        covers = each.covers or tuple([name for name in allowed if not found[name]][:1])
-        for name in allowed:
-            if any(ORDER.index(other) >= ORDER.index(name) for other in covers):
-                found[name].append((each, name in covers))
-    return found
-
-
-def final(said: list[Said]) -> dict[str, tuple[object, ...]]:
-    """For each obligation at the end: due, latest due, met, verdict, complete, the due time breached."""
-    earliest, latest, is_provisional = anchor(said)
-    state, since = standing(said)
-    ends: dict[str, tuple[object, ...]] = {}
-    for name, reports in arrivals(said).items():
-        due, last_due = earliest + SPANS[name], latest + SPANS[name]
-        missing = max(since, last_due) if state == "closed" else None
-        met = next((each.at for each, _ in reports if missing is None or each.at <= missing), None)
-        declared = {element for each, is_named in reports if is_named for element in each.elements}
-        verdict: str | None = None
-        if met is not None or missing is not None:
-            verdict = (
-                "missing" if met is None else "on_time" if met <= due else "late" if met > last_due else None
-            )
-            verdict = "undetermined" if is_provisional or verdict is None else verdict
-        complete = declared >= ELEMENTS if met is not None and name == "detailed" else None
-        breach = None if met is not None and met <= due else due
-        if state == "withdrawn":
-            verdict, breach = None, breach if due < since else None
-        ends[name] = (due, last_due, met, verdict, complete, breach)
-    return ends
+def people(unit: str, roles: Iterable[str]) -> tuple[str, ...]:
+    """[12] Who is to be told: for a role that nobody holds the desk, and who holds it further up."""
+    found: set[str] = set()
+    for scope, role in (each.split(".") for each in roles):
+        way = ABOVE[unit][scope == "superior" :]
+        found |= {"nobody"} if way[0] not in STAFFED else set()
+        found.add(f"{next(each for each in way if each in STAFFED)} {role}")
+    return tuple(sorted(found))
 
 
 @dataclass
-class Chase:
-    """The ladder of one clock: what is to come, the highest step fired, the repetition of the last."""
+class Story:
+    """One incident as the auditor follows it: what has been read of it, its ladders, its standing breaches.
 
-    name: str
-    due: int = 0
-    top: int = -1
-    to_come: list[tuple[int, int]] = field(default_factory=list)
-    count: int = 0
-    next_at: int | None = None
-    fired: list[tuple[str, int, int, int, int]] = field(default_factory=list)
+    `said`: everything that counts for it, with the reports of its duplicates; `own`: what was said of itself.
+    """
 
-    def fire(self, at: int, step: int, repeat: int, grid: int) -> None:
-        self.fired.append((self.name, self.due, OFFSETS[self.name][step], repeat, at))
-        if step == LAST:
-            self.count, self.next_at = repeat, grid + EVERY if repeat < AT_MOST else None
-        self.top = max(self.top, step)
+    edition: Edition
+    unit: str
+    said: list[Said] = field(default_factory=list)
+    own: list[Said] = field(default_factory=list)
+    chases: dict[str, Chase] = field(default_factory=dict)
+    breaches: dict[str, int] = field(default_factory=dict)
+    seen: View | None = None
 
-    def arm(self, due: int, known: int, *, anew: bool, is_chased: bool) -> None:
-        """The due time moved, the clock came back, or a drill became actual: known since then."""
-        moved, self.due = due - self.due, due
-        if anew:
-            self.top, self.next_at = -1, None
-        instants = [due + offset * MINUTE for offset in OFFSETS[self.name]]
-        past = [step for step, at in enumerate(instants) if at <= known]
-        self.to_come = [(at, step) for step, at in enumerate(instants) if at > known]
-        if self.next_at is not None:
-            self.next_at = self.next_at + moved if LAST in past else None
-            while self.next_at is not None and self.next_at <= known:
-                self.next_at += EVERY
-        if is_chased and past and past[-1] > self.top:
-            self.fire(known, past[-1], 1, known)
+    @property
+    def view(self) -> View:
+        if self.seen is None:
+            self.seen = law.view(self.edition, self.said)
+        return self.seen
 
-    def run(self, until: int) -> None:
-        while True:
-            repeat = [(self.next_at, LAST)] if self.next_at is not None else []
-            at, step = min([*self.to_come[:1], *repeat], default=(until + 1, 0))
-            if at > until:
-                return
-            if self.to_come[:1] == [(at, step)]:
-                self.to_come.pop(0)
-                self.fire(at, step, 1, at)
-            else:
-                self.fire(at, LAST, self.count + 1, at)
+    def told(self, said: Said, now: int, left: Sequence[Said] = ()) -> list[Fact]:
+        """One more command was read, at `now`; with `left`, reports that had been joined no longer count."""
+        before = self.view if self.said else None
+        self.said = [each for each in self.said if each not in left]
+        if not left:
+            self.said.append(said)
+        self.seen = None
+        facts: list[Fact] = []
+        is_actual_now = before is not None and before.mode != "actual" and self.view.mode == "actual"
+        for name, clock in self.view.clocks.items():
+            was = before.clocks.get(name) if before else None
+            if name not in self.chases:
+                self.chases[name] = Chase(clock.duty, clock.due, said.at)
+            if was is None or before is None:
+                self.chases[name].move(
+                    clock.due, said.at, anew=False
+                )  # [12] a step fires once per clock and due time
+                continue
+            facts += self._lifted(name, clock, now)
+            is_longer = _until(self.view, clock) > _until(before, was)
+            if clock.due != was.due or is_actual_now or is_longer:
+                self.chases[name].move(clock.due, said.at, anew=is_actual_now)
+        for name in [name for name in self.breaches if name not in self.view.clocks]:
+            facts.append(("lifted", name, self.breaches.pop(name)))
+        if said.kind == "acknowledged":
+            for name in self.view.clocks:
+                if said.notice is None or said.notice[0] == name:
+                    self.chases[name].acknowledge(said.notice and said.notice[1])
+        return facts
+
+    def _lifted(self, name: str, clock: Clock, now: int) -> list[Fact]:
+        """[9, 13] A breach that no longer stands is lifted; if the new due time has passed too, there is a new one."""
+        breached = self.breaches.get(name)
+        if breached is None or (breached == clock.due and self.view.is_breached(clock)):
+            return []
+        del self.breaches[name]
+        if not self.view.is_breached(clock) or clock.due > now:
+            return [("lifted", name, breached)]
+        self.breaches[name] = clock.due
+        return [("lifted", name, breached), ("breached", name, clock.due)]
+
+    def looked(self, now: int, through: int) -> list[Fact]:
+        """Time was looked at: reminders up to `now`, everything else up to `through`."""
+        facts: list[Fact] = []
+        for name, clock in self.view.clocks.items():
+            fired = self.chases[name].look(now, through, self.view.ends(clock))
+            facts += [self._fact(name, clock, each) for each in fired]
+            if self.view.is_breached(clock) and clock.due <= through and self.breaches.get(name) != clock.due:
+                self.breaches[name] = clock.due
+                facts.append(("breached", name, clock.due))
+        return facts
+
+    def _fact(self, name: str, clock: Clock, fired: Firing) -> Fact:
+        who = people(self.unit, fired.roles)
+        return ("fired", name, clock.due, fired.step.offset, fired.repeat, fired.at, self.view.mode, who)
 
 
-def firings(said: list[Said], end: int) -> list[tuple[str, int, int, int, int]]:
-    """Each firing as (obligation, due, offset in minutes, repetition, instant)."""
-    chases = {name: Chase(name) for name in ORDER}
-    was: dict[str, tuple[int, bool]] = {}
-    mode = next(each.mode for each in said if each.kind == "occurred") or "actual"
-    so_far: list[Said] = []
-    for each in order(said):
-        so_far.append(each)
-        state, since = standing(so_far)
-        is_anew = mode != "actual" and each.kind == "amended" and each.mode == "actual"
-        mode = "actual" if is_anew else mode
-        for name, (due, _, met, _, _, _) in final(so_far).items():
-            assert isinstance(due, int)
-            chase, (was_due, was_chased) = chases[name], was.get(name, (-1, False))
-            if was_chased:
-                chase.run(each.at)
-            is_chased = met is None and state != "withdrawn" and not (state == "closed" and since > due)
-            if due != was_due or is_anew or (is_chased and not was_chased):
-                chase.arm(due, each.at, anew=is_anew, is_chased=is_chased)
-            if each.kind == "acknowledged":
-                chase.next_at = None
-            was[name] = (due, is_chased)
-    for name, chase in chases.items():
-        if was[name][1]:
-            chase.run(end)
-    return sorted(fired for chase in chases.values() for fired in chase.fired)
+def _until(view: View, clock: Clock) -> int:
+    end = view.ends(clock)
+    return law.FOREVER if end is None else end
+
+
+def reports_owed(stories: Mapping[str, Story], id_: str) -> set[tuple[str, str]]:
+    """[10] The reports that count for an incident: its own, and every one of its duplicates."""
+    found = {
+        (each.source, each.id) for each in stories[id_].own if each.kind == "filed" and not each.is_foreign
+    }
+    for other, story in stories.items():
+        if law.standing(story.own)[2] == id_:
+            found |= reports_owed(stories, other)
+    return found
+
+
+def reports_read(story: Story) -> set[tuple[str, str]]:
+    """Those that have been read of it."""
+    return {(each.source, each.id) for each in story.said if each.kind == "filed" and not each.is_foreign}

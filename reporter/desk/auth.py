@@ -49,6 +49,8 @@ class Action(StrEnum):
     """Record swaps, overrides and absences, and hand out calendar links."""
     ROLL_CALL = "roll_call"
     """Write down that a duty post was called, and who answered."""
+    HANDOVER = "handover"
+    """Hand a shift over: freeze, confirm, sign."""
     RESTRICTED = "restricted"
     """See the restricted incidents of the subtree; without it only those that one's own unit owns."""
     RESTRICT = "restrict"
@@ -74,9 +76,10 @@ _ADMINISTERS: Final = {Action.ACCOUNTS, Action.CHANNELS, Action.LOG}
 RIGHTS: Final[Mapping[AccountRole, frozenset[Right]]] = {
     AccountRole.DUTY: _EVERYTHING - _ADMINISTERS - {CommandKind.FOUND},
     AccountRole.LEADER: _EVERYTHING - _ADMINISTERS,
-    AccountRole.UNIT: frozenset({*_UNIT, Action.READ, Action.SELF, Action.PUBLIC}),
+    AccountRole.UNIT: frozenset({*_UNIT, Action.READ, Action.HANDOVER, Action.SELF, Action.PUBLIC}),
     AccountRole.AUDITOR: frozenset(
-        {CommandKind.FOUND, *Action} - {Action.ACCOUNTS, Action.CHANNELS, Action.RESTRICT, Action.ROSTER}
+        {CommandKind.FOUND, *Action}
+        - {Action.ACCOUNTS, Action.CHANNELS, Action.HANDOVER, Action.RESTRICT, Action.ROSTER}
     ),
     AccountRole.ADMIN: _EVERYTHING,
 }

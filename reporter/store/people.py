@@ -218,6 +218,7 @@ async def import_roster(
     zone: ZoneInfo = UTC_ZONE,
     now: datetime | None = None,
     author: str = "",
+    within: Collection[str] | None = None,
 ) -> RosterSummary:
     """Takes the shifts of a file over. `channels` names those that exist here; others are warned of.
 
@@ -225,19 +226,21 @@ async def import_roster(
     within it are replaced; of one that reaches beyond it, the part outside stays, so that a new roster never leaves
     a hole before or after itself. Other units, roles and times are untouched, and so are swaps, overrides and
     absences. What is replaced stays known for what it was until `now` (by default the machine's). Shifts may
-    overlap: both persons are on duty then. `form` and `zone`: see `peoplefiles.read_roster`. Errors: ImportRefused
-    with every bad line, among them units unknown or not active.
+    overlap: both persons are on duty then. `form` and `zone`: see `peoplefiles.read_roster`. `within`: the codes of
+    the units that may stand in it. Errors: ImportRefused with every bad line, among them units unknown or not active.
     """
     now = now or SystemTime().now()
     async with database.snapshot() as connection:
         tree = await load_tree(connection)
     # Beside the loop and before the write lock: a large file takes seconds to read.
     shifts = await asyncio.to_thread(read_roster, content, tree, form, zone, now)
+    _check_within(shifts, within)
     async with database.transaction() as connection:
         await lock_people(connection)
         if await _nodes(connection) != tree.nodes:
             tree = await load_tree(connection)
             shifts = read_roster(content, tree, form, zone, now)
+            _check_within(shifts, within)
         spans = _spans(shifts)
         old = await connection.execute(
             select(Shift).where(
@@ -274,6 +277,16 @@ async def lock_people(connection: AsyncConnection) -> None:
 async def _nodes(connection: AsyncConnection) -> list[UnitNode]:
     columns = (Unit.code, Unit.name, Unit.parent, Unit.phone, Unit.region, Unit.is_active)
     return [UnitNode(*row) for row in await connection.execute(select(*columns).order_by(Unit.code))]
+
+
+def _check_within(shifts: Sequence[ShiftRow], within: Collection[str] | None) -> None:
+    if within is None:
+        return
+    outside = [
+        (shift.line, f"unit {shift.unit} is not within yours") for shift in shifts if shift.unit not in within
+    ]
+    if outside:
+        raise ImportRefused(outside)
 
 
 def _spans(shifts: Sequence[ShiftRow]) -> dict[tuple[str | None, str], tuple[datetime, datetime]]:

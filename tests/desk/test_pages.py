@@ -15,6 +15,11 @@ from reporter.desk.pages.account import AccountPage
 from reporter.desk.pages.accounts import AccountsPage
 from reporter.desk.pages.board import BoardPage
 from reporter.desk.pages.desk_log import DeskLogPage
+from reporter.desk.pages.handover import HandoverPage, HandoverRecordPage
+from reporter.desk.pages.roster import RosterPage, RosterWeekPage
+from reporter.desk.pages.roster_calls import RollCallsPage
+from reporter.desk.pages.roster_changes import RosterChangesPage
+from reporter.desk.pages.roster_settings import RosterSettingsPage, RosterUnitsPage
 from reporter.desk.pages.setup import SetupPage
 from reporter.desk.pages.sign_in import SignInPage
 from reporter.desk.session import COOKIE
@@ -216,6 +221,14 @@ async def test_static_files_are_served_and_nothing_beside_them(world: World) -> 
         ("accounts", AccountsPage),
         ("desk_log", DeskLogPage),
         ("refused", RefusedPage),
+        ("handover", HandoverPage),
+        ("handover_record", HandoverRecordPage),
+        ("roster", RosterPage),
+        ("roster_week", RosterWeekPage),
+        ("roster_changes", RosterChangesPage),
+        ("roll_calls", RollCallsPage),
+        ("roster_settings", RosterSettingsPage),
+        ("roster_units", RosterUnitsPage),
     ],
 )
 def test_a_page_uses_what_its_context_declares_and_no_more(

@@ -68,6 +68,31 @@ GET  /api/v1/roll-calls                         in  yes yes yes yes yes yes  yes
 POST /api/v1/roll-calls                         in  yes yes no  yes yes yes  no
 POST /api/v1/channels/test                      in  no  no  no  no  yes no   no
 GET  /api/v1/desk-log                           in  no  no  no  yes yes no   no
+GET  /handover                                  in  yes yes yes yes yes yes  yes
+POST /handover                                  in  yes yes yes no  yes yes  yes
+GET  /handover/clock                            in  yes yes yes yes yes yes  yes
+GET  /handover/{number}                         in  yes yes yes yes yes yes  yes
+GET  /handover/{number}/snapshot.json           in  yes yes yes yes yes yes  yes
+POST /handover/{number}/confirmations           in  yes yes yes no  yes yes  yes
+POST /handover/{number}/statements              in  yes yes yes no  yes yes  yes
+POST /handover/{number}/checks                  in  yes yes yes no  yes yes  yes
+POST /handover/{number}/channel-test            in  yes yes yes no  yes yes  yes
+POST /handover/{number}/signatures              in  yes yes yes no  yes yes  yes
+POST /handover/{number}/cancellation            in  yes yes yes no  yes yes  yes
+GET  /roster                                    in  yes yes yes yes yes yes  yes
+GET  /roster/week                               in  yes yes yes yes yes yes  yes
+GET  /roster/changes                            in  yes yes yes yes yes yes  yes
+POST /roster/changes                            in  yes yes no  no  yes yes  no
+POST /roster/changes/{change}/cancellation      in  yes yes no  no  yes yes  no
+GET  /roster/roll-calls                         in  yes yes yes yes yes yes  yes
+POST /roster/roll-calls                         in  yes yes no  yes yes yes  no
+POST /roster/roll-calls/pick                    in  yes yes no  yes yes yes  no
+GET  /roster/settings                           in  yes yes no  no  yes yes  no
+POST /roster/settings/times                     in  yes yes no  no  yes yes  no
+POST /roster/settings/import                    in  yes yes no  no  yes yes  no
+POST /roster/settings/links                     in  yes yes no  no  yes yes  no
+POST /roster/settings/links/{link}/revocation   in  yes yes no  no  yes yes  no
+GET  /roster/units                              in  no  no  no  no  yes no   no
 GET  /healthz                                   yes yes yes yes yes yes yes  yes
 GET  /readyz                                    yes yes yes yes yes yes yes  yes
 GET  /metrics                                   yes yes yes yes yes yes yes  yes
@@ -159,6 +184,8 @@ async def test_everybody_gets_what_the_table_says(world: World) -> None:
                     "unit": "yi",
                     "change": 999,
                     "feed": 999,
+                    "number": 999,
+                    "link": 999,
                     "secret": "none",
                 }
             )

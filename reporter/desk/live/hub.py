@@ -111,6 +111,10 @@ class Hub:
         """How many boards are open."""
         return sum(len(group.clients) for group in self._groups.values())
 
+    async def situation(self) -> Situation:
+        """All that is open as committed by now: for a page that freezes or counts what the board shows."""
+        return await self._watch.fresh()
+
     async def board(self, view: View) -> tuple[Board, tuple[Trouble, ...], datetime]:
         """A page of the board as committed by now, what is wrong with the service, and the server's time."""
         situation = await self._watch.fresh()

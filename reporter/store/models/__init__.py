@@ -2,6 +2,7 @@
 
 from reporter.store.models.accounts import LogLine, Person, Restricted, Session, SetupKey
 from reporter.store.models.base import Base, table
+from reporter.store.models.handovers import HandoverEntry, HandoverSnapshot
 from reporter.store.models.people import Shift, Token, Unit
 from reporter.store.models.records import (
     Clock,
@@ -25,6 +26,8 @@ APPEND_ONLY = (
     "handover_times",
     "roll_calls",
     "desk_log",
+    "handovers",
+    "handover_entries",
 )
 """Tables whose rows the database itself never lets change or go."""
 VERSIONED = ("roster",)
@@ -37,6 +40,8 @@ __all__ = [
     "Clock",
     "Edition",
     "Handover",
+    "HandoverEntry",
+    "HandoverSnapshot",
     "Inbox",
     "Incident",
     "Line",

@@ -131,6 +131,10 @@ class Settings:
             secret=True,
         ),
     )
+    attachment_bytes_max: int = field(
+        default=20 * 1024 * 1024,
+        metadata=_about("largest file that may be handed in with a report, in bytes", values.bytes_count),
+    )
     nats_seed_file: Path | None = field(
         default=None, metadata=_about("file with the nkey seed the service shows the broker", values.path)
     )

@@ -79,6 +79,14 @@ def copies(raw: object) -> int:
     return int(number)
 
 
+def bytes_count(raw: object) -> int:
+    expected = "a whole number of bytes, 1024 to 1073741824"
+    number = _number(raw, expected)
+    if not (number.is_integer() and 1024 <= number <= 1 << 30):
+        raise Unfit(expected)
+    return int(number)
+
+
 def seconds(raw: object) -> float:
     expected = "a number of seconds above 0, at most 3600"
     number = _number(raw, expected)

@@ -15,7 +15,8 @@ from reporter.core.instants import parse
 from reporter.core.terms import Category, CommandKind, Form, Grade, Mode
 
 INCIDENT_ID = pattern(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-CASUALTY_COUNTS = ("dead", "missing", "serious", "light", "trapped", "evacuated")
+CASUALTY_COUNTS = ("dead", "missing", "serious", "light", "injured", "trapped", "evacuated")
+"""`injured`: hurt, how badly is not known yet."""
 
 
 @dataclass(frozen=True, slots=True)

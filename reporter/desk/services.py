@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from fastapi import Request
 
+from reporter.catalog import Catalog
 from reporter.channels.contract import Channel
 from reporter.core.command import Command, Outcome
 from reporter.desk.auth import Authenticator
@@ -15,6 +16,7 @@ from reporter.desk.live.hub import Hub
 from reporter.render import Renderer
 from reporter.store.database import Database
 from reporter.store.editions import Editions
+from reporter.store.filebox import FileBox
 from reporter.store.passwords import Passwords
 from reporter.timesource import TimeSource
 
@@ -37,7 +39,8 @@ class Services:
     `schedules` are the ids an opening may name; without any, whatever it names is left to the gate.
     `health` answers the checks by name; `database` must be among them, and is false also where its schema
     does not match. `changed` is set by whoever commits something in this process: the boards wait for it.
-    `channels` are those that may be tried.
+    `channels` are those that may be tried. `catalog` says what an opening would start, `files` is where attachments
+    are kept; without them nothing is foretold and nothing can be attached.
     `zone` is the one people read times in; `language` (`zh`, `en`) that of pages by default.
     """
 
@@ -50,6 +53,8 @@ class Services:
     zone: str = "Asia/Shanghai"
     language: str = "zh"
     channels: Mapping[str, Channel] = field(default_factory=dict)
+    catalog: Catalog | None = None
+    files: FileBox | None = None
     public_url: str | None = None
 
 

@@ -121,8 +121,8 @@ def message(
         "stands_for": stands_for.name if stands_for else None,
         "stands_for_phone": stands_for.phone if stands_for else None,
         "in_place_of": in_place_of(written_note(notice.note)),
-        "to_words_zh": _role_words(notice.to_role, "zh"),
-        "to_words_en": _role_words(notice.to_role, "en"),
+        "to_words_zh": role_words(notice.to_role, "zh"),
+        "to_words_en": role_words(notice.to_role, "en"),
         "detail": _detail(notice.note),
     }
     subjects, texts = (
@@ -206,7 +206,7 @@ def _titles(notice: Taken, edition: Edition | None) -> tuple[str | None, str | N
     return obligation.title_zh, obligation.title_en
 
 
-def _role_words(to: str, language: str) -> str:
+def role_words(to: str, language: str) -> str:
     """`superior.leader` → `上级单位带班领导`, `superior unit, leader on duty`."""
     scope, _, role = to.partition(".")
     if scope not in SCOPES or role not in set(DutyRole):

@@ -181,11 +181,15 @@ def late_by_s(verdict: str | None, met_at: datetime | None, final_due_at: dateti
 
 async def incidents(connection: AsyncConnection, wanted: IncidentFilter) -> list[IncidentRecord]:
     """At most `limit` incidents, with their parts: four queries."""
+    return await _with_parts(connection, await incident_rows(connection, wanted))
+
+
+async def incident_rows(connection: AsyncConnection, wanted: IncidentFilter) -> list[IncidentRow]:
+    """At most `limit` incidents, without their parts: one query."""
     statement = _filtered(wanted, connection.dialect.name).order_by(
         Incident.occurred_earliest_at.desc(), Incident.id.desc()
     )
-    rows = [IncidentRow(*row) for row in await connection.execute(statement.limit(wanted.limit))]
-    return await _with_parts(connection, rows)
+    return [IncidentRow(*row) for row in await connection.execute(statement.limit(wanted.limit))]
 
 
 async def incident(

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -18,10 +19,12 @@ from reporter.engine.record import Gate
 from reporter.resources import schedules_dir
 from reporter.store import tokens
 from reporter.store.database import Database, open_database
+from reporter.store.filebox import FileBox
 from reporter.store.models import Base, Unit
 from reporter.timesource import ManualTime
 
 START = datetime(2026, 11, 23, 6, 5, tzinfo=UTC)
+FILE_BYTES_MAX = 64 * 1024
 OCCURRED = "2026-11-23T14:00:00+08:00"
 UNITS = (
     ("city", "某市", None),
@@ -44,6 +47,7 @@ class World:
     clients: dict[tuple[str, str], httpx.AsyncClient] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        folder = Path(self.exits.enter_context(TemporaryDirectory()))
         self.services = Services(
             database=self.database,
             gate=self.gate,
@@ -51,6 +55,8 @@ class World:
             health=self._health,
             changed=self.gate.signals.boards,
             schedules=["cn-zaozhuang-hitech-2021-9"],
+            catalog=catalog.load([schedules_dir()]),
+            files=FileBox(folder, FILE_BYTES_MAX),
         )
         self.app = create_app(self.services)
 

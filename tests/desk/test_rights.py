@@ -36,6 +36,22 @@ POST /accounts/{account_id}                     in  no  no  no  no  yes no   no
 GET  /desk-log                                       in  no  no  no  yes yes no   no
 GET  /desk-log.csv                                   in  no  no  no  yes yes no   no
 POST /incidents/{incident_id}/restriction       in  yes yes no  no  yes none no
+GET  /log                                       in  yes yes yes no  yes yes  yes
+POST /log                                       in  yes yes yes no  yes yes  yes
+GET  /log/reading                               in  yes yes yes no  yes yes  yes
+GET  /changes                                   in  yes yes yes yes yes yes  yes
+GET  /incidents/{incident_id}                   in  yes yes yes yes yes none none
+GET  /incidents/{incident_id}/live              in  yes yes yes yes yes none none
+GET  /incidents/{incident_id}/card              in  yes yes yes yes yes none none
+GET  /incidents/{incident_id}/duty-report       in  yes yes yes yes yes none none
+GET  /incidents/{incident_id}/attachments/{digest} in none none none none none none none
+POST /incidents/{incident_id}/reports           in  yes yes yes no  yes none none
+POST /incidents/{incident_id}/amendments        in  yes yes no  no  yes none no
+POST /incidents/{incident_id}/withdrawal        in  yes yes no  no  yes none no
+POST /incidents/{incident_id}/closure           in  yes yes no  no  yes none no
+POST /incidents/{incident_id}/reopening         in  yes yes no  no  yes none no
+POST /incidents/{incident_id}/acknowledgements  in  yes yes yes no  yes none none
+POST /incidents/{incident_id}/explanations      in  yes yes yes no  yes none none
 GET  /api/v1/incidents                          in  yes yes yes yes yes yes  yes
 POST /api/v1/incidents                          in  yes yes yes no  yes yes  yes
 GET  /api/v1/incidents/{incident_id}            in  yes yes yes yes yes none none
@@ -177,6 +193,7 @@ async def test_everybody_gets_what_the_table_says(world: World) -> None:
         for method, route in EXPECTED:
             path = route.format_map(
                 {
+                    "digest": "0" * 64,
                     "incident_id": incident,
                     "account_id": 999,
                     "month": "2026-11",

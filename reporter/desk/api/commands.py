@@ -2,72 +2,30 @@
 
 1. The door has let the caller through: the right is there, and the incident, for the caller to see (over HTTP
    nothing is held).
-2. The body is an object of strict I-JSON, and every field can be read.
-3. A command whose identity has already taken effect goes to the gate whatever the state, to be answered as
-   the duplicate it is; a new one has to fit. The gate decides all the same: this is only the kinder answer.
-4. What is answered is the incident as it stands after the commit.
+2. The body is an object of strict I-JSON; `giving` makes the command of it.
+3. What is answered is the incident as it stands after the commit.
 """
 
 import secrets
-from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import datetime
-from hashlib import sha256
 from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reporter.core import reading
-from reporter.core.canonical import canonical
-from reporter.core.command import Command, Outcome, OutcomeKind, Problem, identity
-from reporter.core.roster import ROOT
-from reporter.core.terms import CommandKind, IncidentState
+from reporter.core.command import OutcomeKind, Problem
+from reporter.core.terms import CommandKind
 from reporter.desk import openapi
 from reporter.desk.answers import Json, incident_json
-from reporter.desk.auth import Caller
 from reporter.desk.bodies import read_object
 from reporter.desk.doors import allowed
 from reporter.desk.edge import ARRIVED
-from reporter.desk.problems import conflict, forbidden, not_found, unfit
+from reporter.desk.giving import COMMANDS, Call, give, give_opening
+from reporter.desk.problems import not_found, unfit
 from reporter.desk.schemas import COMMAND_SCHEMAS
 from reporter.desk.services import Desk
 from reporter.store import queries
 
-COMMANDS: Final = {
-    "reports": CommandKind.FILED,
-    "amendments": CommandKind.AMENDED,
-    "withdrawal": CommandKind.WITHDRAWN,
-    "closure": CommandKind.CLOSED,
-    "reopening": CommandKind.REOPENED,
-    "acknowledgements": CommandKind.ACKNOWLEDGED,
-    "explanations": CommandKind.EXPLAINED,
-    "findings": CommandKind.FOUND,
-}
-"""The last part of the path, and what it asks for."""
-
-_MISFITS: Final = {
-    (CommandKind.CLOSED, IncidentState.CLOSED): "事件已结 / the incident is closed already",
-    (CommandKind.CLOSED, IncidentState.WITHDRAWN): "事件已撤回 / the incident is withdrawn",
-    (CommandKind.REOPENED, IncidentState.OPEN): "事件未结 / the incident is open",
-    (CommandKind.WITHDRAWN, IncidentState.WITHDRAWN): "事件已撤回 / the incident is withdrawn already",
-}
 _KEY_CHARS_MAX: Final = 255
-IDENTITY_REUSED: Final = "identity_reused"
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One command's caller and envelope."""
-
-    caller: Caller
-    key: str
-    received_at: datetime
-
-    @property
-    def source(self) -> str:
-        return self.caller.account.source
 
 
 def router(desk: Desk) -> APIRouter:
@@ -75,27 +33,8 @@ def router(desk: Desk) -> APIRouter:
     routes = APIRouter(prefix="/api/v1", tags=["commands"])
     database = desk.services.database
 
-    async def called(request: Request) -> _Call:
-        return _Call(await desk.auth.caller(request), idempotency_key(request), request.scope[ARRIVED])
-
-    async def submit(
-        call: _Call, kind: CommandKind, source: str, unit: str, data: dict[str, object]
-    ) -> Outcome:
-        command = Command(
-            kind=kind,
-            source=source,
-            id=call.key,
-            received_at=call.received_at,
-            unit=unit,
-            data=data,
-            digest=sha256(canonical([source, kind.value, data])).hexdigest(),
-            actor=call.caller.account.actor,
-        )
-        (outcome,) = await desk.services.gate.submit([command])
-        if outcome.kind is OutcomeKind.REJECTED:
-            reused = any(IDENTITY_REUSED in (error.path + error.message) for error in outcome.errors)
-            raise unfit(outcome.errors, IDENTITY_REUSED if reused else "rejected")
-        return outcome
+    async def called(request: Request) -> Call:
+        return Call(await desk.auth.caller(request), idempotency_key(request), request.scope[ARRIVED])
 
     async def shown(incident_id: str | None) -> Json:
         async with database.snapshot() as connection:
@@ -117,13 +56,7 @@ def router(desk: Desk) -> APIRouter:
         """Opens an incident; `unit` may be left out by a caller who has one unit only."""
         call = await called(request)
         data = await read_object(request)
-        unit, errors = _unit(call.caller, data)
-        errors += _schedule_errors(desk.services.schedules, data)
-        if errors := errors + reading.problems(CommandKind.OCCURRED, data):
-            raise unfit(errors)
-        if call.caller.scope is not None and unit not in call.caller.scope:
-            raise forbidden("不能为管辖范围以外的单位登记 / that unit is not within yours")
-        outcome = await submit(call, CommandKind.OCCURRED, call.source, unit, data)
+        outcome = await give_opening(desk, call, data)
         is_new = outcome.kind is OutcomeKind.ACCEPTED
         location = {"Location": f"/api/v1/incidents/{outcome.incident}"} if is_new else {}
         return JSONResponse(await shown(outcome.incident), 201 if is_new else 200, location)
@@ -134,20 +67,7 @@ def router(desk: Desk) -> APIRouter:
         async def command(request: Request, incident_id: str) -> Response:
             call = await called(request)
             incident_id = incident_id.lower()
-            source = f"{call.source}/{path}/{incident_id}"
-            sent = await read_object(request)
-            data: dict[str, object] = {**sent, "incident": incident_id}
-            async with database.snapshot() as connection:
-                standing = await queries.standing(connection, incident_id)
-                if standing is None:
-                    raise not_found()
-                if errors := _target_errors(sent, incident_id) + reading.problems(kind, data):
-                    raise unfit(errors)
-                if not await queries.has_taken(connection, identity(source, call.key)):
-                    await _check_fit(connection, call.caller, kind, standing, data)
-            outcome = await submit(call, kind, source, call.caller.unit, data)
-            if outcome.kind is OutcomeKind.HELD:
-                raise not_found()
+            await give(desk, call, path, incident_id, await read_object(request))
             return JSONResponse(await shown(incident_id))
 
         routes.add_api_route(
@@ -178,60 +98,3 @@ def idempotency_key(request: Request) -> str:
         )
         raise unfit([Problem("Idempotency-Key", message)])
     return key
-
-
-def _unit(caller: Caller, data: dict[str, object]) -> tuple[str, list[Problem]]:
-    """The unit to open for, and what is wrong with it: unlike the bus, HTTP takes registered units only.
-
-    It may be left out by those who have one unit only; for anybody else the superior would be a guess.
-    """
-    code = data.get("unit")
-    if code is None:
-        is_only = caller.tree.subtree(caller.unit) <= {caller.unit, ROOT}
-        return caller.unit, [] if is_only else [Problem("unit", "必填 / required")]
-    unit = caller.tree.resolve(code) if isinstance(code, str) else None
-    if unit is None or not caller.tree.node(unit).is_active:
-        return caller.unit, [Problem("unit", "不是已登记的单位 / not a registered unit")]
-    return unit, []
-
-
-def _schedule_errors(known: Collection[str], data: dict[str, object]) -> list[Problem]:
-    named = data.get("schedule")
-    if not isinstance(named, str) or not known or named in known:
-        return []
-    listing = ", ".join(sorted(known))
-    return [Problem("schedule", f"没有这个时限表 / no such schedule; known: {listing}")]
-
-
-def _target_errors(data: dict[str, object], incident_id: str) -> list[Problem]:
-    """What in the body names another incident than the path does."""
-    errors = []
-    named = data.get("incident")
-    if named is not None and not (isinstance(named, str) and named.lower() == incident_id):
-        errors.append(Problem("incident", "与路径不符 / differs from the path"))
-    if (
-        data.get("event") is not None
-        and reading.target(CommandKind.FILED, {"event": data["event"]}) != incident_id
-    ):
-        errors.append(Problem("event", "与路径不符 / differs from the path"))
-    return errors
-
-
-async def _check_fit(
-    connection: AsyncConnection,
-    caller: Caller,
-    kind: CommandKind,
-    standing: queries.Standing,
-    data: dict[str, object],
-) -> None:
-    """Errors: 409 where a new command does not fit the state, 422 where it names what is not there."""
-    if misfit := _MISFITS.get((kind, IncidentState(standing.state))):
-        raise conflict(misfit)
-    notice = data.get("notice") if kind is CommandKind.ACKNOWLEDGED else None
-    if notice is not None and not await queries.has_notice(connection, str(data["incident"]), str(notice)):
-        raise unfit([Problem("notice", "本事件没有这条通知 / no such notice of this incident")])
-    survivor = data.get("duplicate_of") if kind is CommandKind.WITHDRAWN else None
-    if survivor is not None:
-        other = await queries.standing(connection, str(survivor).lower())
-        if other is None or not caller.sees(other) or str(survivor).lower() == data["incident"]:
-            raise unfit([Problem("duplicate_of", "没有这个事件 / no such incident, or this one itself")])

@@ -26,6 +26,7 @@ _CASUALTIES: Final[Mapping[str, Words]] = {
     "trapped": ("被困", "trapped"),
     "serious": ("重伤", "seriously hurt"),
     "light": ("轻伤", "slightly hurt"),
+    "injured": ("伤", "hurt"),
     "evacuated": ("转移", "evacuated"),
 }
 

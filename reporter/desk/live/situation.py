@@ -95,7 +95,7 @@ class Watch:
                 )
             tree = await load_tree(connection)
             now = self._time.now()
-            duties = await _duties(connection, tree, now)
+            duties = await duties_at(connection, tree, now)
         # What is equal stays the same object, so that whoever has made something from it need not look deeper.
         before = self._current
         tree = before.tree if _nodes(tree) == _nodes(before.tree) else tree
@@ -107,7 +107,7 @@ def _nodes(tree: UnitTree) -> list[UnitNode]:
     return [tree.node(code) for code in sorted(tree.subtree(tree.root))]
 
 
-async def _duties(
+async def duties_at(
     connection: AsyncConnection, tree: UnitTree, now: datetime
 ) -> Mapping[tuple[str, str], Sequence[Duty]]:
     found: dict[tuple[str, str], tuple[Duty, ...]] = {}

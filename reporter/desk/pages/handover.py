@@ -15,7 +15,7 @@ from reporter.core.terms import AccountRole
 from reporter.desk.auth import Action, Caller
 from reporter.desk.doors import log_views
 from reporter.desk.edge import ARRIVED
-from reporter.desk.forms import Form, read_fields
+from reporter.desk.forms import Typed, read
 from reporter.desk.handover.people import Shift, shift_of
 from reporter.desk.handover.shown import (
     STATES,
@@ -107,8 +107,8 @@ async def _overview(request: Request, desk: Desk) -> Response:
 
 async def _freeze(request: Request, desk: Desk) -> Response:
     caller = await desk.auth.caller(request)
-    form = await read_fields(request)
-    unit = caller.tree.resolve(form.text("unit")) or caller.unit
+    form = await read(request, desk)
+    unit = caller.tree.resolve(form.one("unit")) or caller.unit
     if unit not in caller.tree.subtree(caller.unit):
         raise forbidden("该单位不在您的管辖范围 / that unit is not within yours")
     services = desk.services
@@ -124,7 +124,7 @@ async def _freeze(request: Request, desk: Desk) -> Response:
         ids = {each.id for each in logged} | {each.incident.id for each in opens}
         failed = await shiftlog.failed_since(connection, ids, shift.began_at)
     document = snapshot_of(unit, situation, opens, shift, holes, troubles, logged, failed, now)
-    key = form.text("key") or secrets.token_hex(16)
+    key = form.one("key") or secrets.token_hex(16)
     actor = caller.account.actor
     number, _ = await handoverlog.freeze(services.database, unit, document, actor, key, now)
     return RedirectResponse(f"/handover/{number}?lang={language_of(request, desk)}", 303)
@@ -155,40 +155,40 @@ async def _clock(request: Request, desk: Desk) -> Response:
 
 
 async def _confirm(request: Request, desk: Desk) -> Response:
-    form = await read_fields(request)
+    form = await read(request, desk)
     entries: list[Added] = [(EntryKind.CONFIRMED, item, {}) for item in dict.fromkeys(form.all("item"))]
     return await _add(request, desk, form, entries, "items")
 
 
 async def _state(request: Request, desk: Desk) -> Response:
-    form = await read_fields(request)
-    body: dict[str, object] = {name: form.text(name) for name in STATEMENTS}
+    form = await read(request, desk)
+    body: dict[str, object] = {name: form.one(name) for name in STATEMENTS}
     return await _add(request, desk, form, [(EntryKind.STATED, "", body)], "statements")
 
 
 async def _check(request: Request, desk: Desk) -> Response:
-    form = await read_fields(request)
+    form = await read(request, desk)
     entries = [
-        (EntryKind.CHECKED, name, body_of_check(ok, form.text(f"note-{name}"), form.text(f"offset-{name}")))
+        (EntryKind.CHECKED, name, body_of_check(ok, form.one(f"note-{name}"), form.one(f"offset-{name}")))
         for name in CHECKS
-        if (ok := form.text(f"check-{name}"))
+        if (ok := form.one(f"check-{name}"))
     ]
     return await _add(request, desk, form, entries, "checks")
 
 
 async def _cancel(request: Request, desk: Desk) -> Response:
-    form = await read_fields(request)
+    form = await read(request, desk)
     return await _add(
-        request, desk, form, [(EntryKind.CANCELLED, "", {"reason": form.text("reason")})], "cancel"
+        request, desk, form, [(EntryKind.CANCELLED, "", {"reason": form.one("reason")})], "cancel"
     )
 
 
 async def _try_channels(request: Request, desk: Desk) -> Response:
     """Sends a marked test message to whoever comes on duty, and writes down what the channels answered."""
-    form = await read_fields(request)
+    form = await read(request, desk)
     caller = await desk.auth.caller(request)
     found = await _load(request, desk, caller)
-    person = form.text("person")
+    person = form.one("person")
     incoming = {each["name"] for each in found.snapshot["shift"]["incoming"]}
     if person not in incoming:
         return await _show(
@@ -218,13 +218,13 @@ async def _try_channels(request: Request, desk: Desk) -> Response:
 
 async def _sign(request: Request, desk: Desk) -> Response:
     """Signs with a login and its password: one's own, or that of whoever sits at the same console."""
-    form = await read_fields(request)
+    form = await read(request, desk)
     caller = await desk.auth.caller(request)
     found = await _load(request, desk, caller)
-    part, login = form.text("part"), form.text("login")
+    part, login = form.one("part"), form.one("login")
     place = f"sign-{part}" if part in set(Part) else "part"
     try:
-        person = await check_password(request, desk, login, form.text("password"))
+        person = await check_password(request, desk, login, form.one("password"))
     except HttpProblem as problem:
         answer = await _show(request, desk, caller, found, {place: problem.detail}, form, problem.status)
         answer.headers.update(problem.headers)
@@ -258,7 +258,7 @@ def _unfit(caller: Caller, unit: str, role: str, of: str, part: str) -> str | No
 async def _add(
     request: Request,
     desk: Desk,
-    form: Form,
+    form: Typed,
     entries: Sequence[Added],
     anchor: str,
 ) -> Response:
@@ -306,7 +306,7 @@ async def _show(
     caller: Caller,
     found: Handover,
     refused: Mapping[str, str] | None = None,
-    form: Form | None = None,
+    form: Typed | None = None,
     status: int = 422,
 ) -> Response:
     seen = await _seen(desk, caller, found)
@@ -314,7 +314,7 @@ async def _show(
     context = HandoverRecordPage(
         shown=seen,
         refused=refused or {},
-        typed=form.typed() if form and refused else {},
+        typed=form.again() if form and refused else {},
         login=caller.account.name if caller.account.is_person else "",
         may=caller.may(Action.HANDOVER) and seen.is_open,
     )

@@ -14,7 +14,7 @@ from reporter.core.roster import Duty
 from reporter.core.terms import DutyRole
 from reporter.desk.auth import Action, Caller
 from reporter.desk.edge import ARRIVED
-from reporter.desk.forms import Form, read_fields
+from reporter.desk.forms import Typed, read
 from reporter.desk.live.cards import Words
 from reporter.desk.pages import Page, framed, show
 from reporter.desk.problems import forbidden
@@ -68,8 +68,8 @@ async def _page(request: Request, desk: Desk) -> Response:
 async def _pick(request: Request, desk: Desk) -> Response:
     """Any post below the caller's unit that somebody should be at: each as likely as the others."""
     caller = await desk.auth.caller(request)
-    form = await read_fields(request)
-    top = chosen_unit(caller, form.text("unit"))
+    form = await read(request, desk)
+    top = chosen_unit(caller, form.one("unit"))
     now = desk.services.time.now()
     async with desk.services.database.snapshot() as connection:
         found = await on_duty(connection, now)
@@ -85,15 +85,15 @@ async def _pick(request: Request, desk: Desk) -> Response:
 
 async def _write(request: Request, desk: Desk) -> Response:
     caller = await desk.auth.caller(request)
-    form = await read_fields(request)
-    unit = chosen_unit(caller, form.text("unit"))
+    form = await read(request, desk)
+    unit = chosen_unit(caller, form.one("unit"))
     if not caller.tree.node(unit).is_active:
         raise forbidden("该单位已停用 / the unit is no longer active")
     arrived: datetime = request.scope[ARRIVED]
-    role = _role(form.text("role"))
+    role = _role(form.one("role"))
     called, refused = _called(form, unit, role, caller, arrived, ZoneInfo(desk.services.zone))
     if not refused:
-        key = form.text("key") or secrets.token_hex(16)
+        key = form.one("key") or secrets.token_hex(16)
         try:
             await rollcalls.add(desk.services.database, called, caller.account.actor, key, arrived)
         except KeyReused:
@@ -103,24 +103,24 @@ async def _write(request: Request, desk: Desk) -> Response:
         else:
             language = language_of(request, desk)
             return RedirectResponse(f"/roster/roll-calls?unit={unit}&lang={language}#list", 303)
-    return await _show(request, desk, caller, unit, role, form.typed(), refused)
+    return await _show(request, desk, caller, unit, role, form.again(), refused)
 
 
 def _called(
-    form: Form, unit: str, role: DutyRole, caller: Caller, arrived: datetime, zone: ZoneInfo
+    form: Typed, unit: str, role: DutyRole, caller: Caller, arrived: datetime, zone: ZoneInfo
 ) -> tuple[Called, dict[str, str]]:
     """What the form says, and what is wrong with it by field."""
     refused = {}
-    called_at = instant_typed(form.text("called_at"), zone) or arrived
+    called_at = instant_typed(form.one("called_at"), zone) or arrived
     if called_at > arrived:
         refused["called_at"] = "不能在将来 / lies in the future"
-    answered = form.text("answered")
+    answered = form.one("answered")
     if answered not in ("yes", "no"):
         refused["answered"] = "请选择 / choose one"
-    seconds = form.text("seconds")
+    seconds = form.one("seconds")
     if seconds and not (seconds.isdecimal() and len(seconds) < 6 and int(seconds) <= SECONDS_MAX):
         refused["seconds"] = f"整数 0–{SECONDS_MAX} / a whole number"
-    if len(form.text("note")) > NOTE_CHARS_MAX:
+    if len(form.one("note")) > NOTE_CHARS_MAX:
         refused["note"] = f"最多 {NOTE_CHARS_MAX} 字 / at most {NOTE_CHARS_MAX} characters"
     is_answered = answered == "yes"
     is_number = bool(seconds) and "seconds" not in refused
@@ -128,13 +128,13 @@ def _called(
         unit=unit,
         role=role.value,
         called_at=called_at,
-        channel=form.text("channel") if form.text("channel") in rollcalls.CHANNELS else "landline",
+        channel=form.one("channel") if form.one("channel") in rollcalls.CHANNELS else "landline",
         is_answered=is_answered,
-        answered_by=(form.text("answered_by")[:100] or None) if is_answered else None,
+        answered_by=(form.one("answered_by")[:100] or None) if is_answered else None,
         answered_after_s=int(seconds) if is_answered and is_number else None,
-        is_leader_present=_flag(form.text("leader_present")),
-        is_log_current=_flag(form.text("log_current")),
-        note=form.text("note"),
+        is_leader_present=_flag(form.one("leader_present")),
+        is_log_current=_flag(form.one("log_current")),
+        note=form.one("note"),
         caller=caller.account.title,
     ), refused
 

@@ -15,7 +15,7 @@ from reporter.core.instants import parse
 from reporter.core.terms import DutyRole, RosterChange
 from reporter.desk.auth import Action, Caller
 from reporter.desk.edge import ARRIVED
-from reporter.desk.forms import Form, read_fields
+from reporter.desk.forms import Typed, read
 from reporter.desk.pages import Page, framed, show
 from reporter.desk.parameters import path_number
 from reporter.desk.problems import not_found
@@ -65,11 +65,11 @@ async def _page(request: Request, desk: Desk) -> Response:
 
 async def _record(request: Request, desk: Desk) -> Response:
     caller = await desk.auth.caller(request)
-    form = await read_fields(request)
-    unit = chosen_unit(caller, form.text("unit"))
+    form = await read(request, desk)
+    unit = chosen_unit(caller, form.one("unit"))
     agreed, problems = _agreed(form, unit, ZoneInfo(desk.services.zone))
     if agreed is not None:
-        key = form.text("key") or secrets.token_hex(16)
+        key = form.one("key") or secrets.token_hex(16)
         author = caller.account.actor
         try:
             await rosterchanges.record(desk.services.database, agreed, author, key, request.scope[ARRIVED])
@@ -79,24 +79,24 @@ async def _record(request: Request, desk: Desk) -> Response:
             return RedirectResponse(
                 f"/roster/changes?unit={unit}&lang={language_of(request, desk)}#list", 303
             )
-    return await _show(request, desk, caller, unit, form.typed(), problems)
+    return await _show(request, desk, caller, unit, form.again(), problems)
 
 
 async def _cancel(request: Request, desk: Desk) -> Response:
     caller = await desk.auth.caller(request)
-    form = await read_fields(request)
+    form = await read(request, desk)
     number = path_number(request.path_params["change"])
     async with desk.services.database.snapshot() as connection:
         unit = await rosterchanges.unit_of(connection, number)
     code = caller.tree.resolve(unit) if unit else None
     if code is None or code not in caller.tree.subtree(caller.unit):
         raise not_found()
-    key = form.text("key") or secrets.token_hex(16)
+    key = form.one("key") or secrets.token_hex(16)
     try:
         await rosterchanges.cancel(
             desk.services.database,
             number,
-            form.text("reason"),
+            form.one("reason"),
             caller.account.actor,
             key,
             request.scope[ARRIVED],
@@ -107,18 +107,18 @@ async def _cancel(request: Request, desk: Desk) -> Response:
     return RedirectResponse(f"/roster/changes?unit={code}&lang={language_of(request, desk)}#list", 303)
 
 
-def _agreed(form: Form, unit: str, zone: ZoneInfo) -> tuple[Agreed | None, list[Problem]]:
+def _agreed(form: Typed, unit: str, zone: ZoneInfo) -> tuple[Agreed | None, list[Problem]]:
     """What the form asks for, or what is wrong with it as far as can be said without the roster."""
     problems = []
-    kind = form.text("kind")
+    kind = form.one("kind")
     if kind not in set(RosterChange):
         problems.append(Problem("kind", "请选择 / choose one"))
     instants = {
-        name: instant_typed(form.text(name), zone) for name in ("starts", "ends", "back_starts", "back_ends")
+        name: instant_typed(form.one(name), zone) for name in ("starts", "ends", "back_starts", "back_ends")
     }
     for name, at in instants.items():
         is_back = name.startswith("back_")
-        if at is None and (not is_back or form.text(name)):
+        if at is None and (not is_back or form.one(name)):
             problems.append(Problem(name, "请填日期和时间 / a date and a time are needed"))
     is_swap = kind == RosterChange.SWAP
     back = instants["back_starts"], instants["back_ends"]
@@ -127,16 +127,16 @@ def _agreed(form: Form, unit: str, zone: ZoneInfo) -> tuple[Agreed | None, list[
     starts_at, ends_at = instants["starts"], instants["ends"]
     if problems or starts_at is None or ends_at is None:
         return None, problems
-    phone = form.text("phone")
+    phone = form.one("phone")
     return Agreed(
         RosterChange(kind),
         unit,
-        form.text("role") or None,
-        form.text("person") or None,
+        form.one("role") or None,
+        form.one("person") or None,
         starts_at,
         ends_at,
-        form.text("taker") or None,
-        form.text("reason"),
+        form.one("taker") or None,
+        form.one("reason"),
         phone or None,
         None,
         (back[0], back[1]) if is_swap and back[0] is not None and back[1] is not None else None,

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from reporter.core.roster import UnitNode
 from reporter.desk.auth import Action, Caller
 from reporter.desk.bodies import allow
-from reporter.desk.forms import read_fields
+from reporter.desk.forms import read
 from reporter.desk.pages import Page, framed, show
 from reporter.desk.parameters import path_number
 from reporter.desk.problems import forbidden, not_found
@@ -90,9 +90,9 @@ async def _page(request: Request, desk: Desk) -> Response:
 
 async def _set_times(request: Request, desk: Desk) -> Response:
     caller = await desk.auth.caller(request)
-    form = await read_fields(request)
-    unit = chosen_unit(caller, form.text("unit"))
-    typed = form.text("times")
+    form = await read(request, desk)
+    unit = chosen_unit(caller, form.one("unit"))
+    typed = form.one("times")
     times = [each for each in typed.replace("，", ",").replace("、", ",").replace(",", " ").split() if each]
     try:
         await handovers.set_times(
@@ -151,9 +151,9 @@ async def _sent(request: Request) -> Sent:
 async def _make_link(request: Request, desk: Desk) -> Response:
     """Makes a calendar link and shows it, this once: it is in no address and in no history."""
     caller = await desk.auth.caller(request)
-    form = await read_fields(request)
-    unit = chosen_unit(caller, form.text("unit"))
-    name = form.text("name")
+    form = await read(request, desk)
+    unit = chosen_unit(caller, form.one("unit"))
+    name = form.one("name")
     if not 0 < len(name) <= NAME_CHARS_MAX or not name.isprintable():
         context = await _context(request, desk, caller, unit)
         why = f"请写明给谁用，至多 {NAME_CHARS_MAX} 字 / say whose phone it is for"

@@ -1,6 +1,7 @@
 """Every table, one file a subject. A new table: its class in such a file, its import here, a migration."""
 
 from reporter.store.models.accounts import LogLine, Person, Restricted, Session, SetupKey
+from reporter.store.models.attachments import Attachment
 from reporter.store.models.base import Base, table
 from reporter.store.models.handovers import HandoverEntry, HandoverSnapshot
 from reporter.store.models.people import Shift, Token, Unit
@@ -28,6 +29,7 @@ APPEND_ONLY = (
     "desk_log",
     "handovers",
     "handover_entries",
+    "attachments",
 )
 """Tables whose rows the database itself never lets change or go."""
 VERSIONED = ("roster",)
@@ -36,6 +38,7 @@ VERSIONED = ("roster",)
 __all__ = [
     "APPEND_ONLY",
     "VERSIONED",
+    "Attachment",
     "Base",
     "Clock",
     "Edition",

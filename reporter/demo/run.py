@@ -133,8 +133,9 @@ class Demo:
 突发事件直报时限跟踪 · 演示（时间从 2 小时 10 分前起，{self._speed:g} 倍速，{met} 追上现在）
   值班台     {url}
   消息总线   {ready["nats"]}
-  演示账号   duty，口令 {keys.password}（leader、auditor、admin、yi-xian 同）
+  演示账号   duty，口令 {keys.password}（relief、leader、auditor、admin、yi-xian 同）
   程序令牌   {token}
+在浏览器里：用 duty 登录，看板上点“开始值班”听告警；“名册”里补上空档；“交接”里把这一班交给 relief，leader 签字
 试一试（另开一个终端）：
   export {self._path()}REPORTER_URL={url} REPORTER_TOKEN={token}
   1. reporter board                        倒计时看板
@@ -145,8 +146,10 @@ class Demo:
 Reporter demo (time starts 2 h 10 min ago, runs {self._speed:g}×, meets the present at {met})
   desk   {url}
   bus    {ready["nats"]}
-  login  duty, password {keys.password} (leader, auditor, admin, yi-xian: the same)
+  login  duty, password {keys.password} (relief, leader, auditor, admin, yi-xian: the same)
   token  {token}
+In the browser: sign in as duty, press "Start watch" on the board; fill the gap in "Roster"; in "Handover" hand this
+shift over to relief, with leader signing.
 Try, in another terminal:
   export {self._path()}REPORTER_URL={url} REPORTER_TOKEN={token}
   1. reporter board                        clocks counting down

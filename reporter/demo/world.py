@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from reporter.core.terms import AccountRole, DutyRole
-from reporter.store import accounts
+from reporter.core.terms import AccountRole, DutyRole, RosterChange
+from reporter.store import accounts, handovers, rosterchanges
 from reporter.store.accounts import NewPerson
 from reporter.store.database import Database
 from reporter.store.passwords import hash_now, made_up
 from reporter.store.people import import_roster, import_units
+from reporter.store.rosterchanges import Agreed
 from reporter.store.tokens import create
 
 CITY: Final = "jia-shi"
@@ -36,19 +37,27 @@ PEOPLE: Final = {
 """For each unit and role the two who take turns, from eight to eight."""
 
 ACCOUNTS: Final = (
-    ("duty", AccountRole.DUTY, CITY, "赵一"),
-    ("leader", AccountRole.LEADER, CITY, "孙主任"),
+    ("duty", AccountRole.DUTY, CITY, ""),
+    ("relief", AccountRole.DUTY, CITY, ""),
+    ("leader", AccountRole.LEADER, CITY, ""),
     (COUNTY, AccountRole.UNIT, COUNTY, "周三"),
     ("bing-xian", AccountRole.UNIT, "bing-xian", "冯五"),
     ("ding-qu", AccountRole.UNIT, "ding-qu", "蒋七"),
     ("auditor", AccountRole.AUDITOR, CITY, "审计员"),
     ("admin", AccountRole.ADMIN, CITY, "管理员"),
 )
-"""For each a token and a person's account of that name."""
+"""For each a token and a person's account of that name; without a person's name, whom the roster has at that hour."""
 
 DAYS_BEFORE: Final = 1
 DAYS_AFTER: Final = 10
 HANDOVER_HOUR: Final = 8
+HALF_DAY: Final = timedelta(hours=12)
+HANDOVER_TIMES: Final = ("08:00", "20:00")
+GAP_UNIT: Final = "bing-xian"
+GAP_TURN: Final = 5
+"""The night, counted in half days from the first shift, for which this unit has put nobody on its roster."""
+AWAY_UNIT, DEPUTY, DEPUTY_PHONE = "ding-qu", "华九", "000-0000-0499"
+"""Whoever is this unit's duty officer when the demo begins is ill for three days, and has a deputy."""
 
 
 def on_duty(unit: str, role: DutyRole, at: datetime, zone: str) -> str:
@@ -65,12 +74,15 @@ def units_csv() -> str:
 def roster_csv(now: datetime, zone: str) -> str:
     """The rosters, from yesterday until ten days from `now`, as the file that `reporter roster import` takes.
 
-    The first of each pair has the days (08:00 to 20:00 in `zone`), the second the nights.
+    The first of each pair has the days (08:00 to 20:00 in `zone`), the second the nights. One shift is left open, so
+    that there is a gap to be seen and filled.
     """
     rows = [("unit", "role", "starts", "ends", "person", "phone", "channels")]
-    for starts, ends, turn in _shifts(now.astimezone(ZoneInfo(zone))):
+    for number, (starts, ends, turn) in enumerate(_shifts(now.astimezone(ZoneInfo(zone)))):
         for unit, roles in PEOPLE.items():
             for role, persons in roles.items():
+                if (unit, role, number) == (GAP_UNIT, DutyRole.DUTY_OFFICER, GAP_TURN):
+                    continue
                 phone = f"000-0000-0{list(PEOPLE).index(unit) + 1}{len(rows) % 2}{turn}"
                 rows.append((unit, role, starts.isoformat(), ends.isoformat(), persons[turn], phone, "desk"))
     return _csv(rows)
@@ -88,13 +100,24 @@ async def build(database: Database, now: datetime, zone: str) -> Keys:
     """Fills an empty database with the district, under a password of its own."""
     await import_units(database, units_csv().encode())
     await import_roster(database, roster_csv(now, zone).encode(), now=now, author="demo")
+    await handovers.set_times(database, CITY, HANDOVER_TIMES, "demo", now)
+    ill = on_duty(AWAY_UNIT, DutyRole.DUTY_OFFICER, now, zone)
+    away = Agreed(
+        RosterChange.ABSENCE, AWAY_UNIT, None, ill, now - timedelta(days=1), now + timedelta(days=2), DEPUTY,
+        "病假", DEPUTY_PHONE, ("desk",),
+    )  # fmt: skip
+    await rosterchanges.record(database, away, "demo", "away", now)
     password = made_up()
     hashed = hash_now(password)
+    officer, relief = (
+        on_duty(CITY, DutyRole.DUTY_OFFICER, now + half, zone) for half in (timedelta(), HALF_DAY)
+    )
+    present = {"duty": officer, "relief": relief, "leader": on_duty(CITY, DutyRole.LEADER, now, zone)}
     async with database.transaction() as connection:
         for login, role, unit, name in ACCOUNTS:
             person = NewPerson(
                 login=login,
-                display_name=name,
+                display_name=name or present[login],
                 role=role,
                 unit=unit,
                 password_hash=hashed,
@@ -107,9 +130,8 @@ async def build(database: Database, now: datetime, zone: str) -> Keys:
 
 def _shifts(now: datetime) -> Iterator[tuple[datetime, datetime, int]]:
     first = now.replace(hour=HANDOVER_HOUR, minute=0, second=0, microsecond=0) - timedelta(days=DAYS_BEFORE)
-    half = timedelta(hours=12)
     for turn in range(2 * (DAYS_BEFORE + DAYS_AFTER)):
-        yield first + turn * half, first + (turn + 1) * half, turn % 2
+        yield first + turn * HALF_DAY, first + (turn + 1) * HALF_DAY, turn % 2
 
 
 def _csv(rows: Sequence[Sequence[str]]) -> str:

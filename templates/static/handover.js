@@ -63,7 +63,7 @@ const tries = {
   async sound() {
     if (await sounds.start()) {
       sounds.play("test");
-      note("sound", t("已播放，请选是否听到", "played: say whether it was heard"));
+      note("sound", t("已播放测试音", "the test tone was played"));
     } else {
       answer("sound", false);
       note("sound", t("浏览器未放出声音", "the browser made no sound"));
@@ -81,7 +81,7 @@ const tries = {
       return;
     }
     new Notification(t("直报时限", "Reporter"), { body: t("【测试】接班检查", "[Test] handover") });
-    note("notification", t("已发出，请选是否看到", "sent: say whether it was seen"));
+    note("notification", t("已发出测试通知", "a test notification was sent"));
   },
   // The offset to the server's clock, by the quickest of five questions; half a second is what a duty desk bears.
   async clock() {

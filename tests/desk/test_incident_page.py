@@ -222,6 +222,7 @@ async def test_what_is_grave_wants_a_reason_and_a_confirmation(world: World, pat
     assert "请确认后再提交" in unconfirmed.text
     assert re.search(r'id="reason"[^>]*>\s*误报</textarea>', unconfirmed.text)
     assert (await api(world, incident))["state"] == state
+    world.time.advance(timedelta(seconds=1))
     assert (await post(browser, incident, "reopening", reason="恢复", confirm="1")).status_code == 303
     assert (await api(world, incident))["state"] == "open"
 

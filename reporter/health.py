@@ -16,6 +16,7 @@ The checks, besides `database`, `nats`, `intake`, `clocks` (the doorbell) and `b
 
 - `writes`: `reason` locked, full, read_only, lost or other while nothing can be written;
 - `deadlines`: by the self-audit; `oldest_s`, `reason` late or audit_stopped;
+- `channels`: `last_success_at` of each, and `failing`, by channel: `failures` in a row, `since`, `reason`;
 - `clock`: `skew_ms` (the broker's clock less ours, null while not known), `jumps` counted, `jump` (`by_s`, `at`) and
   `standstill` (`span_s`, `at`) for a minute after; `reason` skew or jump.
 """
@@ -31,13 +32,14 @@ from sqlalchemy import text
 from reporter import metrics
 from reporter.bus import Bus
 from reporter.clockwatch import ClockWatch
-from reporter.core.instants import rfc3339
+from reporter.core.instants import maybe_rfc3339, rfc3339
+from reporter.engine.channelwatch import ALARM_AFTER
 from reporter.engine.doorbell import REREAD_S, Doorbell
 from reporter.engine.fence import Fence
 from reporter.engine.selfaudit import SelfAudit
 from reporter.engine.troubles import Trouble, troubles_of
 from reporter.intake.stream import SILENCE_S_MAX, Intake
-from reporter.store import schema
+from reporter.store import channelstates, schema
 from reporter.store.database import Database
 from reporter.timesource import TimeSource, sleep
 
@@ -131,6 +133,8 @@ class Health:
             found["deadlines"] = self._deadlines_check(self._audit)
         if self._watch is not None:
             found["clock"] = self._clock_check(self._watch)
+        if found["database"]["ok"]:
+            found["channels"] = await self._channels_check()
         for name, each in found.items():
             if each["ok"]:
                 self._bad_since.pop(name, None)
@@ -148,6 +152,26 @@ class Health:
         except Exception as error:  # whatever it is, the database cannot be used
             return {"ok": False, "reason": type(error).__name__}
         return {"ok": True}
+
+    async def _channels_check(self) -> dict[str, object]:
+        """Always ok: a channel that fails is told on the board, and makes nothing here less ready."""
+        try:
+            async with asyncio.timeout(DATABASE_TIMEOUT_S), self._database.snapshot() as connection:
+                known = await channelstates.load(connection)
+        except Exception as error:  # the next look knows more
+            return {"ok": True, "reason": type(error).__name__}
+        failing = {
+            each.channel: {
+                "failures": each.failures,
+                "since": rfc3339(each.failing_since or self._time.now()),
+                "reason": each.reason,
+                "last_success_at": maybe_rfc3339(each.last_success_at),
+            }
+            for each in known
+            if each.failures >= ALARM_AFTER
+        }
+        worked = {each.channel: maybe_rfc3339(each.last_success_at) for each in known}
+        return {"ok": True, "failing": failing, "last_success_at": worked}
 
     def _writes_check(self) -> dict[str, object]:
         writes = self._database.writes

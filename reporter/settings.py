@@ -122,6 +122,29 @@ class Settings:
             "address at which people reach the desk; notices then carry links", values.url("http", "https")
         ),
     )
+    receipt_secrets: tuple[tuple[str, str], ...] = field(
+        default=(),
+        metadata=_about(
+            "who may report deliveries: channel=secret, separated by commas; `whsec_…` signs as Standard "
+            "Webhooks, another is shown as it is",
+            values.secrets_by_channel,
+            secret=True,
+        ),
+    )
+    ack_stale_after_s: float = field(
+        default=900.0,
+        metadata=_about(
+            "seconds after an acknowledgement in which the report is awaited; then the ladder goes on and says so",
+            values.seconds,
+        ),
+    )
+    rehearsal_day: int | None = field(
+        default=None,
+        metadata=_about(
+            "day of the month, 1 to 28, on which everybody on duty is sent a test; absent: none",
+            values.day_of_month,
+        ),
+    )
     channels: Tables = field(
         default=Tables(),
         metadata=_about(

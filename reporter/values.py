@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 ROLES = ("desk", "engine")
+SHARED_SECRET_CHARS_MIN = 16
 
 Reader = Callable[[object], object]
 
@@ -163,3 +165,33 @@ def zone(raw: object) -> str:
         expected = "an IANA time zone, such as Asia/Shanghai"
         raise Unfit(expected) from None
     return said
+
+
+def secrets_by_channel(raw: object) -> tuple[tuple[str, str], ...]:
+    """`channel=secret`, separated by commas or blanks; a channel may have several. `whsec_` ones are base64."""
+    expected = "channel=secret,channel=secret; 16 characters at least, or whsec_ and 24 to 64 bytes in base64"
+    listed = raw if isinstance(raw, list) else text(raw).replace(",", " ").split()
+    found = []
+    for each in listed:
+        name, equals, secret = str(each).partition("=")
+        if not (equals and re.fullmatch(r"[a-z][a-z0-9_-]*", name) and _is_receipt_secret(secret)):
+            raise Unfit(expected)
+        found.append((name, secret))
+    return tuple(found)
+
+
+def _is_receipt_secret(secret: str) -> bool:
+    if not secret.startswith("whsec_"):
+        return len(secret) >= SHARED_SECRET_CHARS_MIN
+    try:
+        return 24 <= len(b64decode(secret.removeprefix("whsec_"), validate=True)) <= 64
+    except ValueError:
+        return False
+
+
+def day_of_month(raw: object) -> int:
+    """1 to 28, so that every month has it."""
+    number = _number(raw, "a day of the month, 1 to 28")
+    if number not in range(1, 29):
+        raise Unfit("a day of the month, 1 to 28")
+    return int(number)

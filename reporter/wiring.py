@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from time import monotonic
@@ -26,6 +26,7 @@ from reporter.engine.doorbell import Doorbell
 from reporter.engine.fence import Fence
 from reporter.engine.notify import Notifier
 from reporter.engine.record import Gate
+from reporter.engine.rehearsing import MonthlyRehearsal
 from reporter.engine.relay import Relay
 from reporter.engine.rosterwatch import RosterWatch
 from reporter.engine.seal import Sealer
@@ -107,6 +108,7 @@ class Service:
         gate = Gate(database, catalog, self.time, tuple(channels))
         watch = ClockWatch(self.time, timedelta(seconds=settings.clock_margin_s))
         gate.skew_ms = lambda: watch.telling_skew_ms
+        gate.stale_after = timedelta(seconds=settings.ack_stale_after_s)
         bus = Bus(url, watch, settings.nats_replicas, access_of(settings) if embedded is None else None)
         self._stack.push_async_callback(bus.close)
         fence = Fence(bus, self.time, monotonic)
@@ -156,6 +158,11 @@ class Service:
                     lambda: {"oldest_undecided_s": round(audit.oldest_s, 3), "skew_ms": watch.skew_ms},
                 ),
             ]
+        if is_engine and settings.rehearsal_day is not None:
+            rehearsal = MonthlyRehearsal(
+                database, self.time, gate.signals, settings.zone, tuple(channels), settings.rehearsal_day
+            )
+            parts.append(rehearsal.run())
         if settings.dead_man_url is not None:
             parts.append(deadman.run(settings.dead_man_url, settings.dead_man_every_s, health.is_well))
         for task in [group.create_task(part) for part in parts]:
@@ -200,6 +207,7 @@ class Service:
             files=FileBox(self.settings.data_dir / ATTACHMENTS_FOLDER, self.settings.attachment_bytes_max),
             channels=channels,
             public_url=self.settings.public_url,
+            receipt_secrets=_by_channel(self.settings.receipt_secrets),
         )
         is_desk = "desk" in self.settings.roles
         app = create_app(services) if is_desk else create_probe(services)
@@ -216,6 +224,13 @@ class Service:
             self._stack.callback(group.create_task(app.state.hub.run()).cancel)
             self._stack.callback(app.state.hub.close)
         return address
+
+
+def _by_channel(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for channel, secret in pairs:
+        found.setdefault(channel, []).append(secret)
+    return found
 
 
 async def serve(settings: Settings) -> int:
@@ -257,6 +272,7 @@ async def open_gate(settings: Settings) -> AsyncIterator[Replay]:
     try:
         await schema.check(database)
         gate = Gate(database, catalog_of(settings), SystemTime(), tuple(load_channels(settings)))
+        gate.stale_after = timedelta(seconds=settings.ack_stale_after_s)
         yield Replay(database, gate)
     finally:
         await database.close()

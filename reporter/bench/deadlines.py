@@ -30,7 +30,7 @@ BREACHED_WITHIN_S = 200.0
 REFERENCE_LEAD_S = 2.0
 
 
-class _NotInTime(Exception):
+class NotInTime(Exception):
     """The clocks fell due before everything about their opening was done: the lead was too short."""
 
 
@@ -65,7 +65,7 @@ async def _both(
         with ground.bed() as bed:
             try:
                 breaches = await _breaches(bed, offsets_us, lead_s, say)
-            except _NotInTime:
+            except NotInTime:
                 if lead_s >= LEAD_S_MAX:
                     raise BenchError(
                         f"{len(offsets_us)} incidents are not settled within {lead_s:.0f} s"
@@ -101,11 +101,11 @@ async def _breaches(bed: Bed, offsets_us: Sequence[int], lead_s: float, say: Say
                 await publish(
                     client, [occurred_event(i, from_micros(due) - SPAN) for i, due in enumerate(dues)]
                 )
-            await _settled(plain, len(dues), first_us, say)
+            await settled(plain, len(dues), first_us, say)
             with Watch(bed.database) as watch:
                 say(f"{len(dues):,} clocks fall due in {(first_us - now_us()) / 1e6:.0f} s")
                 await sleep((dues[-1] - now_us()) / 1e6)
-                await _judged(plain, dues[-1], service)
+                await judged(plain, dues[-1], service)
             breaches = watch.breaches()
     finally:
         plain.close()
@@ -116,8 +116,8 @@ async def _breaches(bed: Bed, offsets_us: Sequence[int], lead_s: float, say: Say
     return breaches
 
 
-async def _settled(plain: Plain, incidents: int, first_us: int, say: Say) -> None:
-    """Returns when all are open, told of and published. Errors: _NotInTime when that takes too long."""
+async def settled(plain: Plain, incidents: int, first_us: int, say: Say) -> None:
+    """Returns when all are open, told of and published. Errors: NotInTime when that takes too long."""
     unfinished = (
         "SELECT (SELECT count(*) FROM incidents), EXISTS (SELECT 1 FROM outbox), "
         "EXISTS (SELECT 1 FROM notices WHERE next_try_at IS NOT NULL), "
@@ -128,14 +128,14 @@ async def _settled(plain: Plain, incidents: int, first_us: int, say: Say) -> Non
         if opened == incidents and not any(busy):
             break
         if now_us() > first_us - CALM_S * 1_000_000:
-            raise _NotInTime
+            raise NotInTime
         say(f"settling: {opened:,} of {incidents:,} open, {(first_us - now_us()) / 1e6:.0f} s left")
         await sleep(0.5)
     if now_us() > first_us - CALM_S * 1_000_000:
-        raise _NotInTime
+        raise NotInTime
 
 
-async def _judged(plain: Plain, last_us: int, service: Service) -> None:
+async def judged(plain: Plain, last_us: int, service: Service) -> None:
     """Returns when no clock due until `last_us` waits to be judged."""
     limit = time.monotonic() + BREACHED_WITHIN_S
     while plain.rows("SELECT 1 FROM clocks WHERE judge_at <= ? LIMIT 1", last_us):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from reporter.bench import archive, arm, deadlines, latency
+from reporter.bench import archive, arm, deadlines, latency, notices
 from reporter.bench.ground import Ground
 from reporter.bench.results import Item, Sample, UnknownFigure, summarise
 from reporter.bench.shown import Progress, show_table
@@ -18,7 +18,8 @@ from reporter.settings import Settings
 def figures_of(sizes: Sizes) -> list[str]:
     """The names of all figures, in the order in which they are measured."""
     bursts = [f"burst-{clocks}" for clocks in sizes.bursts]
-    return [arm.FIGURE, latency.FIGURE, *bursts, deadlines.PRECISION, *archive.FIGURES]
+    told = [f"notices-{clocks}" for clocks in sizes.bursts]
+    return [arm.FIGURE, latency.FIGURE, *bursts, *told, deadlines.PRECISION, *archive.FIGURES]
 
 
 def chosen(figures: Sequence[str], sizes: Sizes) -> list[str]:
@@ -102,6 +103,8 @@ async def _measure(
 async def _one(ground: Ground, sizes: Sizes, name: str, progress: Progress) -> list[Sample]:
     if name == deadlines.PRECISION:
         return await deadlines.precision(ground, sizes, progress.say)
+    if name.startswith("notices-"):
+        return await notices.burst(ground, int(name.partition("-")[2]), progress.say)
     if name not in (arm.FIGURE, latency.FIGURE):
         return await deadlines.burst(ground, int(name.partition("-")[2]), progress.say)
     measure = arm.measure if name == arm.FIGURE else latency.measure

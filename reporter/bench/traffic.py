@@ -32,8 +32,11 @@ KINDS: Final = (
 )
 
 
-async def found_district(database_url: str) -> None:
-    """Makes the schema, a city with four counties, and people on duty in both roles everywhere."""
+async def found_district(database_url: str, webhook: str | None = None) -> None:
+    """Makes the schema, a city with four counties, and people on duty in both roles everywhere.
+
+    With `webhook`, the counties' duty officers are told there too, each at a path of its own.
+    """
     now = SystemTime().now()
     starts, ends = rfc3339(now - timedelta(days=1)), rfc3339(now + timedelta(days=60))
     units = [
@@ -43,7 +46,8 @@ async def found_district(database_url: str) -> None:
     units += [(code, f"{code} 总值班室", ROOT, "000-0000-0200", "990001") for code in UNITS]
     shifts = [("unit", "role", "starts", "ends", "person", "phone", "channels")]
     for code in (ROOT, *UNITS):
-        shifts.append((code, "duty_officer", starts, ends, f"{code} 值班员", "000-0000-0300", "desk"))
+        told = "desk" if webhook is None or code == ROOT else f"desk|{webhook}{code}"
+        shifts.append((code, "duty_officer", starts, ends, f"{code} 值班员", "000-0000-0300", told))
         shifts.append((code, "leader", starts, ends, f"{code} 带班领导", "000-0000-0400", "desk"))
     database = Database(database_url)
     try:

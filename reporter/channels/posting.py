@@ -5,11 +5,13 @@ httpx costs a tenth of a second to import: it is at first use.
 
 import asyncio
 import logging
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from reporter import __version__
@@ -95,6 +97,10 @@ def _client() -> "httpx.AsyncClient":
 
     for name in ("httpx", "httpcore"):  # they log every address, and addresses hold tokens
         logging.getLogger(name).setLevel(logging.WARNING)
+    if find_spec("sniffio") is None:
+        # httpcore asks for it at every lock of every request, and an import that fails is searched for anew each
+        # time: a third of all the time that a burst of notices took. None says once that it is not there.
+        sys.modules["sniffio"] = None  # type: ignore[assignment]
     return httpx.AsyncClient(
         limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX),
         follow_redirects=False,

@@ -15,6 +15,7 @@ from reporter.cli import (
     keeping,
     ledger,
     reading,
+    rehearsals,
     rosterchanges,
     rosters,
     schedules,
@@ -50,6 +51,7 @@ for module in (
     keeping,
     doctor,
     channels,
+    rehearsals,
     broker,
 ):
     module.register(app)

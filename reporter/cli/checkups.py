@@ -27,6 +27,7 @@ from reporter.channels import close_channels, load_channels
 from reporter.cli.doctor import Finding, Health
 from reporter.cli.kept import kept
 from reporter.cli.machine import machine
+from reporter.cli.reach import findings_of, lost_people
 from reporter.cli.schedules import catalog_of
 from reporter.cli.trouble import Trouble
 from reporter.core.instants import parse
@@ -137,11 +138,13 @@ async def _opened(database: Database, settings: Settings) -> list[Finding]:
         gaps = await roster_gaps(connection, now, now + timedelta(days=GAP_DAYS))
         silent = await units_without_phone(connection)
         told = await kept(connection, database.kind, settings.data_dir, now, settings.zone)
+        lost = await lost_people(connection, settings, now)
         tokens, people = await live_tokens(connection), await live_people(connection)
     where = str(database.path or database.url.render_as_string())
     findings = [Finding("database", Health.GOOD, where, where), *told]
     findings += _phones(silent)
     findings += _rosters(tree, gaps, now, settings.zone)
+    findings += findings_of(lost)
     if tokens or people:
         zh = f"{people} 个人员账号，{tokens} 个有效令牌"
         en = f"{people} accounts of people, {tokens} valid tokens"

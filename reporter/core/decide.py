@@ -26,6 +26,7 @@ from reporter.core.terms import (
     Verdict,
 )
 from reporter.core.tracked import Directory, Tracked, notify
+from reporter.core.turns import wait_between
 
 ENGINE = "engine"
 """The actor of what time alone brought about."""
@@ -84,7 +85,7 @@ def _breach(
         "notices": [],
         **_skew(incident),
     }
-    zero = next((firing for firing in firings if not firing.step.offset), None)
+    zero = next((each for each in firings if not each.step.offset and not each.is_stale), None)
     if zero:
         firings.remove(zero)
         body |= _fire(incident, clock, zero, now, directory)
@@ -105,6 +106,7 @@ def _fire(
         step=step,
         repeat=firing.repeat,
         due_at=firing.at,
+        wait=wait_between(firing, clock.due_at - now),
     )
     return {
         "obligation": clock.obligation.id,
@@ -148,8 +150,11 @@ def apply(
     actor: str,
     directory: Directory,
     acknowledged: Sequence[tuple[str, timedelta]] = (),
+    stale_at: datetime | None = None,
 ) -> View:
     """Applies one more command to an incident whose commands, the opening first, are `entries` (with `entry`).
+
+    `stale_at`: until when a report is awaited after this acknowledgement.
 
     1. Derive the view anew from the whole set. 2. Write the command's own line, `told` in its body. 3. Bring the
     clocks in line with the view: lift breaches that no longer stand, re-arm ladders, end the repetition of the
@@ -184,6 +189,8 @@ def apply(
         for acknowledged_of, offset in acknowledged:
             if acknowledged_of == clock.obligation.id:
                 ladder.acknowledge(clock.ladder, clock.obligation.ladder, offset)
+                if stale_at is not None:
+                    ladder.await_report(clock.ladder, clock.obligation.ladder, offset, stale_at)
         told_before = changed.judged.get(clock.obligation.id, (None, None, None, None, []))
         incident.settle(clock, now)
         if _judged(clock) != told_before and (clock.verdict or told_before[0]) and not _is_stopped(clock):

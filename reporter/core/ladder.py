@@ -14,6 +14,8 @@ from reporter.core.terms import NoticeReason
 
 ZERO = timedelta(0)
 FOREVER = datetime.max.replace(tzinfo=UTC)
+TOLD_OF_STALE = "superior.duty_officer"
+"""Who hears, besides those whom the step names, that an acknowledgement has grown stale."""
 EARLIER_MAX = 16
 """Earlier due times that are remembered."""
 
@@ -25,6 +27,14 @@ class Repetition:
     step: int
     count: int
     next_at: datetime | None
+
+
+@dataclass(slots=True)
+class Awaited:
+    """A step that somebody took on: its report is awaited until `stale_at`."""
+
+    step: int
+    stale_at: datetime
 
 
 @dataclass(slots=True)
@@ -45,6 +55,8 @@ class Ladder:
     earlier: dict[datetime, int] = field(default_factory=dict)
     """For due times that the clock has had before: the position reached. Amendments processed out of order may lead
     back to one of them, and what has fired for it must not fire again."""
+    awaited: Awaited | None = None
+    """The acknowledged step whose report has not come yet, the highest one; None once that has been said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,7 @@ class Firing:
     """One firing: of a step, of several collapsed into their newest, or of a repetition.
 
     `at` is the instant that the rule names: the step's own, or the arrival at which collapsed ones were known.
+    `is_again`: the step has been noticed before.
     """
 
     step: Step
@@ -59,6 +72,12 @@ class Firing:
     repeat: int
     at: datetime
     reason: NoticeReason
+    is_again: bool = False
+
+    @property
+    def is_stale(self) -> bool:
+        """It says that an acknowledgement has grown stale."""
+        return self.reason is NoticeReason.ACK_STALE
 
     @property
     def recipients(self) -> tuple[str, ...]:
@@ -66,6 +85,8 @@ class Firing:
         roles = dict.fromkeys(self.step.recipients)
         for step in reversed(self.collapsed):
             roles.update(dict.fromkeys(step.recipients))
+        if self.is_stale:
+            roles[TOLD_OF_STALE] = None
         return tuple(roles)
 
 
@@ -105,7 +126,11 @@ def rearmed(
                 next_at += ((known_at - next_at) // every + 1) * every
         kept.append(Repetition(repetition.step, repetition.count, next_at))
     remembered = dict(list(earlier.items())[-EARLIER_MAX:])
-    return Ladder(due_at, known_at, position, top, cause, kept, remembered)
+    awaited = ladder.awaited
+    if awaited is not None:
+        is_over = anew or awaited.step > top or awaited.step >= position
+        awaited = None if is_over else Awaited(awaited.step, max(awaited.stale_at, known_at))
+    return Ladder(due_at, known_at, position, top, cause, kept, remembered, awaited)
 
 
 def fire(
@@ -117,6 +142,8 @@ def fire(
     missed repetitions become one and the grid goes on.
     """
     reminded_to, judged_to = min(now, until), min(judged_through, until)
+    if ladder.awaited is not None and ladder.awaited.stale_at <= judged_to:
+        yield reopen(ladder, steps, ladder.awaited)
     for repetition in ladder.repetitions:
         step = steps[repetition.step]
         limit = reminded_to if step.offset < ZERO else judged_to
@@ -126,7 +153,7 @@ def fire(
         repetition.count += 1 + missed
         at = repetition.next_at + missed * step.every
         repetition.next_at = at + step.every if repetition.count < step.at_most else None
-        yield Firing(step, (step,), repetition.count, at, _reason(step))
+        yield Firing(step, (step,), repetition.count, at, _reason(step), is_again=True)
     past = _past(steps, ladder.due_at, ladder.known_at)
     if ladder.position < past:
         newest = steps[past - 1]
@@ -177,6 +204,33 @@ def acknowledge(ladder: Ladder, steps: Sequence[Step], offset: timedelta) -> Non
             repetition.next_at = None
 
 
+def await_report(ladder: Ladder, steps: Sequence[Step], offset: timedelta, stale_at: datetime) -> None:
+    """Notes that somebody took on the step at `offset`: unless the report comes by `stale_at`, that will be said.
+
+    Reminders are left out, since the deadline itself comes next. Of several steps the highest counts, and the last
+    acknowledgement says until when.
+    """
+    index = next((i for i, step in enumerate(steps) if step.offset == offset), len(steps))
+    if offset < ZERO or index >= ladder.position:
+        return
+    known = ladder.awaited or Awaited(index, stale_at)
+    ladder.awaited = Awaited(max(known.step, index), max(known.stale_at, stale_at))
+
+
+def reopen(ladder: Ladder, steps: Sequence[Step], awaited: Awaited) -> Firing:
+    """The acknowledgement of a step has grown stale: says so, once, and the step's repetition goes on from there."""
+    ladder.awaited = None
+    step, at = steps[awaited.step], awaited.stale_at
+    repetition = next((each for each in ladder.repetitions if each.step == awaited.step), None)
+    if repetition is None:
+        repetition = Repetition(awaited.step, 1, None)
+        ladder.repetitions.append(repetition)
+    repetition.count += 1
+    goes_on = bool(step.every) and repetition.count < step.at_most
+    repetition.next_at = at + (step.every or ZERO) if goes_on else None
+    return Firing(step, (step,), repetition.count, at, NoticeReason.ACK_STALE)
+
+
 def next_instants(
     ladder: Ladder, steps: Sequence[Step], until: datetime = FOREVER
 ) -> tuple[datetime | None, datetime | None]:
@@ -185,6 +239,8 @@ def next_instants(
     for repetition in ladder.repetitions:
         if repetition.next_at is not None and repetition.next_at <= until:
             looks[steps[repetition.step].offset >= ZERO].append(repetition.next_at)
+    if ladder.awaited is not None and ladder.awaited.stale_at <= until:
+        looks[True].append(ladder.awaited.stale_at)
     past = _past(steps, ladder.due_at, ladder.known_at)
     index = max(ladder.position, past - 1)
     while index < len(steps):

@@ -117,6 +117,8 @@ class NoticeReason(StrEnum):
     REMINDER = "reminder"
     BREACH = "breach"
     ESCALATION = "escalation"
+    ACK_STALE = "ack_stale"
+    """Somebody acknowledged, and no report came in the time after it."""
     AMENDED = "amended"
     REOPENED = "reopened"
     WITHDRAWN = "withdrawn"
@@ -126,6 +128,8 @@ class NoticeReason(StrEnum):
     ROSTER_GAP = "roster_gap"
     TEST = "test"
     """Of no incident: somebody tries a channel."""
+    REHEARSAL = "rehearsal"
+    """Of no incident: everybody on duty is asked to answer."""
 
 
 class NoticeState(StrEnum):
@@ -228,6 +232,7 @@ LABELS: Final[dict[type[StrEnum], dict[str, tuple[str, str]]]] = {
         NoticeReason.REMINDER: ("催报", "Reminder"),
         NoticeReason.BREACH: ("超时", "Deadline passed"),
         NoticeReason.ESCALATION: ("升级督办", "Escalation"),
+        NoticeReason.ACK_STALE: ("签收后未报", "Acknowledged, and no report"),
         NoticeReason.AMENDED: ("更正", "Facts corrected"),
         NoticeReason.REOPENED: ("恢复", "Reopened"),
         NoticeReason.WITHDRAWN: ("超时后撤回", "Withdrawn after a breach"),
@@ -236,6 +241,7 @@ LABELS: Final[dict[type[StrEnum], dict[str, tuple[str, str]]]] = {
         NoticeReason.HELD: ("未知事件的消息", "Message for an unknown incident"),
         NoticeReason.ROSTER_GAP: ("值班表有空档", "Gap in the roster"),
         NoticeReason.TEST: ("渠道测试", "Channel test"),
+        NoticeReason.REHEARSAL: ("通知演练", "Rehearsal of notices"),
     },
     NoticeState: {
         NoticeState.QUEUED: ("待发", "Queued"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from reporter.core.clock import Clock
@@ -11,6 +11,7 @@ from reporter.core.ledger import GENESIS, Line, write_line
 from reporter.core.roster import Recipient
 from reporter.core.schedule import Edition
 from reporter.core.terms import FactKind, IncidentState, Mode, NoticeReason
+from reporter.core.turns import NOW, SECOND, turns
 
 _PLAIN = frozenset({FactKind.REMINDED, FactKind.BREACHED, FactKind.ESCALATED, FactKind.NOTIFIED})
 """Kinds whose bodies are ours alone and hold no number with a fraction."""
@@ -28,7 +29,8 @@ class Directory(Protocol):
 class Notice:
     """One notice to one person on one channel, written in the commit of the fact that it tells of.
 
-    `due_at`: the instant of the step or repetition that it belongs to, as the rule names it.
+    `due_at`: the instant of the step or repetition that it belongs to, as the rule names it. `turn` and `wait`:
+    which of the person's channels this is, and how long it waits for those before it (`core.turns`).
     """
 
     id: str
@@ -41,6 +43,8 @@ class Notice:
     reason: NoticeReason
     due_at: datetime | None
     recipient: Recipient
+    turn: int = 0
+    wait: timedelta = NOW
 
 
 @dataclass(slots=True)
@@ -91,11 +95,16 @@ def notify(
     step: str | None = None,
     repeat: int = 1,
     due_at: datetime | None = None,
+    wait: timedelta = NOW,
 ) -> list[dict[str, object]]:
-    """Adds one notice per recipient, for the line about to be written `now`; returns how the line tells of them."""
+    """Adds one notice per recipient, for the line about to be written `now`; returns how the line tells of them.
+
+    `wait`: how long each of a person's channels waits for the one before it; none: all are sent at once.
+    """
     told: list[dict[str, object]] = []
     ids = notice_ids(now, f"{incident.id}/{incident.version + 1}", len(recipients))
-    for id_, recipient in zip(ids, recipients, strict=True):
+    order = turns(recipients) if wait else [0] * len(recipients)
+    for id_, recipient, turn in zip(ids, recipients, order, strict=True):
         incident.notices.append(
             Notice(
                 id_,
@@ -108,6 +117,8 @@ def notify(
                 reason,
                 due_at,
                 recipient,
+                turn,
+                turn * wait,
             )
         )
         told.append(
@@ -117,6 +128,7 @@ def notify(
                 "person": recipient.person,
                 "channel": recipient.channel,
                 "note": recipient.note,
+                **({"after_s": turn * wait // SECOND} if turn else {}),
             }
         )
     return told

@@ -15,6 +15,7 @@ from reporter.desk.api import (
     commands,
     incidents,
     oversight,
+    receipts,
     rollcalls,
     rosterchanges,
     rosterfeeds,
@@ -61,6 +62,7 @@ def create_app(services: Services) -> FastAPI:
         rosterchanges,
         rosterfeeds,
         rollcalls,
+        receipts,
         service,
     ):
         app.include_router(part.router(desk))

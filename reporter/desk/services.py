@@ -10,6 +10,7 @@ from fastapi import Request
 from reporter.catalog import Catalog
 from reporter.channels.contract import Channel
 from reporter.core.command import Command, Outcome
+from reporter.core.terms import NoticeState
 from reporter.desk.auth import Authenticator
 from reporter.desk.limits import Calls, Failures
 from reporter.desk.live.hub import Hub
@@ -31,6 +32,12 @@ class Gate(Protocol):
         """Commits the commands in one transaction and says what became of each, in order."""
         ...
 
+    async def delivered(
+        self, channel: str, reports: Mapping[str, tuple[NoticeState, str | None]]
+    ) -> set[str]:
+        """Writes what the next hop of a channel reports of notices, by id. Returns the ids known."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
@@ -39,8 +46,9 @@ class Services:
     `schedules` are the ids an opening may name; without any, whatever it names is left to the gate.
     `health` answers the checks by name; `database` must be among them, and is false also where its schema
     does not match. `changed` is set by whoever commits something in this process: the boards wait for it.
-    `channels` are those that may be tried. `catalog` says what an opening would start, `files` is where attachments
-    are kept; without them nothing is foretold and nothing can be attached.
+    `channels` are those that may be tried; `receipt_secrets`, by channel, prove who reports what was delivered.
+    `catalog` says what an opening would start, `files` is where attachments are kept; without them nothing is
+    foretold and nothing can be attached.
     `zone` is the one people read times in; `language` (`zh`, `en`) that of pages by default.
     """
 
@@ -56,6 +64,7 @@ class Services:
     catalog: Catalog | None = None
     files: FileBox | None = None
     public_url: str | None = None
+    receipt_secrets: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 CALLS_BURST: Final = 6000

@@ -6,7 +6,7 @@ state is a function of the set of its commands.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any  # columns of rows
 from zoneinfo import ZoneInfo
@@ -18,13 +18,14 @@ from reporter.core import reading
 from reporter.core.command import Command, Message, Outcome, OutcomeKind, Problem, incident_id, report_id
 from reporter.core.decide import ENGINE, apply, open_incident
 from reporter.core.incident import Entry
+from reporter.core.instants import rfc3339
 from reporter.core.roster import UnitTree
 from reporter.core.schedule import parse_offset
 from reporter.core.terms import Anomaly, CommandKind, IncidentState, Mode, field_invalid
 from reporter.core.tracked import Directory, Tracked
 from reporter.engine.codes import choose_codes
 from reporter.engine.refusals import may_act, refusal
-from reporter.store import inbox, incidents, notices
+from reporter.store import inbox, incidents, notices, turns
 from reporter.store.editions import Editions
 from reporter.store.incidents import Work
 from reporter.store.rows import incident_columns
@@ -47,6 +48,7 @@ class Batch:
     now: datetime
     skew_ms: int | None = None
     """The broker's clock less ours, where it belongs on a verdict."""
+    stale_after: timedelta | None = None  # from an acknowledgement to the report awaited
     works: dict[str, Work] = field(default_factory=dict)
     taken: dict[bytes, tuple[Command, str, Sequence[str]]] = field(default_factory=dict)
     held: dict[bytes, tuple[Command, str]] = field(default_factory=dict)
@@ -291,7 +293,7 @@ class Batch:
             report_id(command.source, command.id) if command.kind is CommandKind.FILED else None,
         )
         told: dict[str, Any] = {"unit": command.unit}
-        steps: list[tuple[str, Any]] = []
+        steps, stale_at = list[tuple[str, Any]](), None
         if command.kind is CommandKind.ACKNOWLEDGED:
             rows = await notices.acknowledge(self.connection, work.tracked.id, command.data.get("notice"))
             if rows is None:
@@ -302,11 +304,15 @@ class Batch:
             steps = [(row.obligation, parse_offset(row.step)) for row in rows if row.obligation and row.step]
             by = command.data.get("by")
             told |= {"notices": [row.id for row in rows], "by": by if isinstance(by, str) else None}
+            if steps and self.stale_after is not None:
+                stale_at = command.received_at + self.stale_after
+                told["stale_at"] = rfc3339(stale_at)
+            told |= await turns.after_acknowledgement(self.connection, rows, self.now)
         elif command.kind is CommandKind.FILED:
             told["form"] = reading.report(command.data)[0].form
         survivor = work.survivor
         before = set(work.anomalies)
-        self._apply(work, entry, told, command.actor, steps)
+        self._apply(work, entry, told, command.actor, steps, stale_at)
         self._join(work, entry, survivor)
         found = tuple(dict.fromkeys([*map(str, anomalies), *(a for a in work.anomalies if a not in before)]))
         self.taken[command.key] = (command, work.tracked.id, found)
@@ -319,12 +325,15 @@ class Batch:
         told: dict[str, Any],
         actor: str,
         steps: Sequence[tuple[str, Any]] = (),
+        stale_at: datetime | None = None,
     ) -> None:
         if entry.report is not None:
             work.entries[:] = [known for known in work.entries if known.report != entry.report]
         work.entries.append(entry)
         work.tracked.skew_ms = self.skew_ms
-        view = apply(work.tracked, work.entries, entry, told, self.now, actor, self.directory, steps)
+        view = apply(
+            work.tracked, work.entries, entry, told, self.now, actor, self.directory, steps, stale_at
+        )
         work.row |= incident_columns(view)
         work.row["month"] = _month(view.occurred.earliest, work.tracked.edition.zone)
         work.anomalies, work.survivor = view.anomalies, view.survivor

@@ -9,8 +9,6 @@ address.
 
 import asyncio
 import logging
-import random
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -18,31 +16,32 @@ from time import monotonic
 from typing import Final, Protocol
 
 from reporter import metrics
-from reporter.channels.contract import Bounded, Channel, ChannelError, Message
+from reporter.channels.contract import Channel, ChannelError, Message
 from reporter.core.roster import DESK
 from reporter.core.terms import NoticeState
+from reporter.engine import links
 from reporter.engine.again import Trouble
+from reporter.engine.channelwatch import ChannelWatch
+from reporter.engine.lane import Lane
+from reporter.engine.patience import ATTEMPTS_MAX, next_step_at, retry_after_s
 from reporter.engine.record import NoticeResult
 from reporter.engine.wording import ATTEMPT_MARK, Renders, Words, message, words_of, written_note
 from reporter.store.database import Database
 from reporter.store.editions import Editions
 from reporter.store.failures import is_database_trouble
-from reporter.store.sending import Due, Taken, due, due_elsewhere, is_anything_due, take
+from reporter.store.keys import LINKS, signing_key
+from reporter.store.sending import Taken, due, due_elsewhere, give_back, is_anything_due, take
 from reporter.timesource import TimeSource
 
 log = logging.getLogger(__name__)
 
 REREAD_S: Final = 1.0
 DESK_BATCH: Final = 1000
-CANDIDATES: Final = 200
+CANDIDATES: Final = 400
 RESULTS_BATCH: Final = 200
-UNDER_WAY_MAX: Final = 32
-"""Sendings under way in one channel, and of those …"""
-UNDER_WAY_PER_ADDRESS_MAX: Final = 8
+UNRECORDED_MAX: Final = 1000
+"""Results that wait for their commit; beyond that nothing more is sent."""
 LEASE_MARGIN_S: Final = 15.0
-RETRY_AFTER_S: Final = (2, 6, 18, 54, 160, 300, 600)
-"""Waits between the attempts, each ±20 %: eight attempts within half an hour, then the notice has failed."""
-ATTEMPTS_MAX: Final = len(RETRY_AFTER_S) + 1
 NOTE_CHARS_MAX: Final = 300
 
 
@@ -77,7 +76,7 @@ class Notifier:
     ) -> None:
         self._database = database
         self._gate = gate
-        self._channels = {name: channel for name, channel in channels.items() if name != DESK}
+        self._lanes = [Lane(name, channel) for name, channel in channels.items() if name != DESK]
         self._renderer = renderer
         self._time = time
         self._wake = wake
@@ -85,11 +84,10 @@ class Notifier:
         self._settled_desk_at = 0.0
         self._send_timeout_s = send_timeout_s
         self._public_url = public_url
+        self._link_key: bytes | None = None
+        self._watch = ChannelWatch(database, time)
         self._editions = Editions()
-        self._under_way: dict[str, Counter[str]] = {name: Counter() for name in self._channels}
-        self._results: asyncio.Queue[tuple[Taken, NoticeResult]] = (
-            asyncio.Queue()
-        )  # bounded by what is under way
+        self._results: asyncio.Queue[NoticeResult] = asyncio.Queue(UNRECORDED_MAX)
 
     async def run(self) -> None:
         """Runs until cancelled; sendings under way then are sent again by whoever runs next."""
@@ -112,23 +110,27 @@ class Notifier:
     async def _pass(self, group: asyncio.TaskGroup) -> bool:
         """Takes what is due and can be taken now. True if there may be more at once.
 
-        1. The desk first and in bulk: a burst of thousands is on the board whatever the other channels do.
-        2. Each channel, as far as its bounds allow.
+        1. Each channel, as far as its bounds allow.
+        2. The desk, in bulk: its notices are on the board already, so while channels are at work or deadlines are
+           being judged they give way, for a second at most.
         3. When all that is quiet, what is addressed to a channel that is not there fails for good.
         """
         async with self._database.snapshot() as connection:
-            if not await is_anything_due(connection, self._time.now()):
-                return False
-        goes_on = await self._settle_desk()
-        for name, channel in self._channels.items():
-            goes_on = await self._start(group, name, channel) or goes_on
+            is_due = await is_anything_due(connection, self._time.now())
+        goes_on = False
+        for lane in self._lanes:
+            goes_on = await self._fill(group, lane, is_due=is_due) or goes_on
+        if not is_due:
+            return False
+        is_calm = self._calm.is_set() and not goes_on
+        goes_on = await self._settle_desk(is_calm=is_calm) or goes_on
         if not goes_on and self._calm.is_set():
             await self._fail_unknown()
         return goes_on
 
-    async def _settle_desk(self) -> bool:
-        if not self._calm.is_set() and monotonic() - self._settled_desk_at < REREAD_S:
-            return False  # a desk notice is on the board already: deadlines still to judge go first
+    async def _settle_desk(self, *, is_calm: bool) -> bool:
+        if not is_calm and monotonic() - self._settled_desk_at < REREAD_S:
+            return False
         self._settled_desk_at = monotonic()
         async with self._database.snapshot() as connection:
             found = await due(connection, DESK, self._time.now(), DESK_BATCH)
@@ -136,7 +138,7 @@ class Notifier:
         return taken > 0 and len(found) == DESK_BATCH
 
     async def _fail_unknown(self) -> None:
-        known = {DESK, *self._channels}
+        known = {DESK, *(lane.name for lane in self._lanes)}
         async with self._database.snapshot() as connection:
             ids = await due_elsewhere(connection, known, self._time.now(), CANDIDATES)
         await self._settle(ids, NoticeState.FAILED, "there is no such channel here")
@@ -150,66 +152,72 @@ class Notifier:
         await self._hand_over([_result(notice, state, detail) for notice in taken])
         return len(taken)
 
-    async def _start(self, group: asyncio.TaskGroup, name: str, channel: Channel) -> bool:
-        """Starts as many sendings of a channel as its bounds allow. True if more could be started."""
-        under_way = self._under_way[name]
-        bound = min(UNDER_WAY_MAX, channel.at_once) if isinstance(channel, Bounded) else UNDER_WAY_MAX
-        free = bound - under_way.total()
-        if free <= 0:
+    async def _fill(self, group: asyncio.TaskGroup, lane: Lane, *, is_due: bool) -> bool:
+        """Takes more for a lane that is short, and starts what may be started. True if there may be more."""
+        if late := lane.overdue():
+            async with self._database.transaction() as connection:
+                await give_back(connection, [notice.id for notice in late], self._time.now())
+        if not is_due or not lane.is_short:
             return False
-        busy = [address for address, count in under_way.items() if count >= UNDER_WAY_PER_ADDRESS_MAX]
         async with self._database.snapshot() as connection:
-            found = await due(connection, name, self._time.now(), CANDIDATES, busy)
-        ids = self._chosen(found, under_way, free)
+            found = await due(connection, lane.name, self._time.now(), CANDIDATES, lane.busy)
+        ids = lane.chosen(found)
         if not ids:
             return False
+        if self._public_url is not None and self._link_key is None:
+            self._link_key = await signing_key(self._database, LINKS, self._time.now())
         async with self._database.transaction() as connection:
             taken = await take(connection, ids, self._time.now(), self._time_in(self._lease_s))
+        async with self._database.snapshot() as connection:
             words = await words_of(connection, self._editions, taken)
-        for notice in taken:
-            under_way[notice.address] += 1
-            group.create_task(self._send(channel, notice, words))
-        return len(taken) > 0 and len(ids) < min(free, len(found))
+        lane.add(taken, words)
+        self._start(group, lane)
+        return len(taken) > 0 and len(found) > len(ids)
 
-    def _chosen(self, found: Sequence[Due], under_way: Counter[str], free: int) -> list[str]:
-        """The ids to take, in order, so that neither the channel's bound nor an address's is passed."""
-        counts: Counter[str] = Counter(under_way)
-        ids: list[str] = []
-        for each in found:
-            if len(ids) < free and counts[each.address] < UNDER_WAY_PER_ADDRESS_MAX:
-                counts[each.address] += 1
-                ids.append(each.id)
-        return ids
+    def _start(self, group: asyncio.TaskGroup, lane: Lane) -> None:
+        for ready in lane.start():
+            group.create_task(self._send(group, lane, ready.notice, ready.words))
 
-    async def _send(self, channel: Channel, notice: Taken, words: Words) -> None:
-        """One attempt; whatever happens, there is a result."""
+    async def _send(self, group: asyncio.TaskGroup, lane: Lane, notice: Taken, words: Words) -> None:
+        """One attempt; whatever happens, there is a result. What comes next in the lane starts then."""
+        started_s = monotonic()
         try:
-            text = message(notice, words, self._renderer, self._time.now(), public_url=self._public_url)
-            result = await self._attempt(channel, notice, text)
+            now, ack_url = self._time.now(), None
+            if self._public_url is not None and self._link_key is not None and notice.person is not None:
+                ack_url = links.url(self._public_url, self._link_key, notice.id, now)
+            text = message(notice, words, self._renderer, now, public_url=self._public_url, ack_url=ack_url)
+            result = await self._attempt(lane.channel, notice, text, words)
         except Exception as error:
             log.exception("notice %s of incident %s was not sent", notice.id, notice.incident_id)
-            result = self._again(notice, f"internal error: {type(error).__name__}")
-        await self._results.put((notice, result))
+            result = self._again(notice, words, f"internal error: {type(error).__name__}")
+        await self._results.put(result)
+        lane.ended(notice.address, monotonic() - started_s)
+        self._start(group, lane)
+        if lane.is_short:
+            self._wake.set()
 
-    async def _attempt(self, channel: Channel, notice: Taken, text: Message) -> NoticeResult:
+    async def _attempt(self, channel: Channel, notice: Taken, text: Message, words: Words) -> NoticeResult:
         try:
             async with asyncio.timeout(self._send_timeout_s):
                 receipt = await channel.send(text)
         except ChannelError as error:
             if error.permanent:
                 return _result(notice, NoticeState.FAILED, str(error))
-            return self._again(notice, str(error), error.retry_after_s)
+            return self._again(notice, words, str(error), error.retry_after_s)
         except TimeoutError:
-            return self._again(notice, f"no answer within {self._send_timeout_s:g} s")
+            return self._again(notice, words, f"no answer within {self._send_timeout_s:g} s")
         details = [part for part in (receipt.detail, receipt.provider_id) if part]
-        return _result(notice, receipt.state, " ".join(details))
+        return _result(notice, receipt.state, " ".join(details), provider_id=receipt.provider_id)
 
-    def _again(self, notice: Taken, detail: str, not_before_s: float = 0.0) -> NoticeResult:
+    def _again(self, notice: Taken, words: Words, detail: str, not_before_s: float = 0.0) -> NoticeResult:
         """Another attempt later, unless this was the last; not before the other side asked for it."""
         if notice.attempts >= ATTEMPTS_MAX:
             return _result(notice, NoticeState.FAILED, f"given up after {notice.attempts} attempts: {detail}")
-        wait_s = RETRY_AFTER_S[notice.attempts - 1] * random.uniform(0.8, 1.2)
-        wait_s = max(wait_s, min(not_before_s, RETRY_AFTER_S[-1]))
+        now = self._time.now()
+        speaks_at, left_s = next_step_at(notice, words, now), None
+        if speaks_at is not None:
+            left_s = (self._time.to_real(speaks_at) - self._time.to_real(now)).total_seconds()
+        wait_s = retry_after_s(notice, left_s, not_before_s)
         return _result(notice, NoticeState.QUEUED, detail, self._time_in(wait_s))
 
     async def _record(self) -> None:
@@ -218,13 +226,20 @@ class Notifier:
             batch = [await self._results.get()]
             while len(batch) < RESULTS_BATCH and not self._results.empty():
                 batch.append(self._results.get_nowait())
-            await self._hand_over([result for _, result in batch])
-            for notice, _ in batch:
-                under_way = self._under_way[notice.channel]
-                under_way[notice.address] -= 1
-                if not under_way[notice.address]:
-                    del under_way[notice.address]
+            await self._hand_over(batch)
+            await self._watch_over(batch)
             self._wake.set()
+
+    async def _watch_over(self, results: Sequence[NoticeResult]) -> None:
+        """Notes which channels work. What cannot be noted is told by the log, and stops nothing."""
+        try:
+            for result in results:
+                is_sent = result.state is not NoticeState.FAILED and result.retry_at is None
+                said = (result.note or "").rpartition(ATTEMPT_MARK)[2]
+                await self._watch.note(result.channel, None if is_sent else said)
+            await self._watch.save()
+        except Exception:
+            log.exception("how the channels fare could not be written down")
 
     async def _hand_over(self, results: Sequence[NoticeResult]) -> None:
         """Records results; while the database is away they wait for it, as long as the lease of their notices.
@@ -260,7 +275,11 @@ class Notifier:
 
 
 def _result(
-    notice: Taken, state: NoticeState, detail: str | None, retry_at: datetime | None = None
+    notice: Taken,
+    state: NoticeState,
+    detail: str | None,
+    retry_at: datetime | None = None,
+    provider_id: str | None = None,
 ) -> NoticeResult:
     said = " ".join((detail or "").split())[:NOTE_CHARS_MAX]
     is_trouble = state is NoticeState.FAILED or retry_at is not None
@@ -273,4 +292,5 @@ def _result(
         attempts=notice.attempts,
         note=note or None,
         retry_at=retry_at,
+        provider_id=provider_id,
     )

@@ -9,7 +9,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,18 +21,20 @@ from reporter import metrics
 from reporter.catalog import Catalog
 from reporter.core.command import Command, Message, Outcome, OutcomeKind, Problem
 from reporter.core.decide import ENGINE, tick
-from reporter.core.roster import Directory
+from reporter.core.roster import Directory, UnitTree
 from reporter.core.terms import FactKind, NoticeState
 from reporter.core.tracked import Tracked
 from reporter.engine.again import again
 from reporter.engine.apart import Apart
 from reporter.engine.batch import Batch
 from reporter.engine.signals import Signals, Units
-from reporter.store import inbox, incidents, notices
+from reporter.engine.wording import ATTEMPT_MARK, written_note
+from reporter.store import inbox, incidents, notices, turns
 from reporter.store.database import Database
 from reporter.store.editions import Editions
 from reporter.store.failures import is_database_trouble
 from reporter.store.people import directory_at
+from reporter.store.types import AnyRow
 from reporter.timesource import TimeSource
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ log = logging.getLogger(__name__)
 TICK_CLOCKS_MAX = 500
 """Clocks judged in one transaction: beyond that nothing is gained and the first wait longer."""
 BROKEN_AGAIN = timedelta(minutes=1)
+STALE_AFTER = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,18 @@ class NoticeResult:
     attempts: int
     note: str | None = None
     retry_at: datetime | None = None
+    provider_id: str | None = None
+    """The next hop's own number for it."""
+
+
+RANKS = {
+    NoticeState.QUEUED: 0,
+    NoticeState.ACCEPTED: 1,
+    NoticeState.FAILED: 2,
+    NoticeState.DELIVERED: 3,
+    NoticeState.ACKNOWLEDGED: 4,
+}
+"""How much a state says: a report from outside only ever raises it. Who reports both knows that it arrived."""
 
 
 class Gate:
@@ -71,6 +86,8 @@ class Gate:
         self._apart = Apart(self._units)
         self.skew_ms: Callable[[], int | None] = lambda: None
         """Asked for the skew that belongs on verdicts (`ClockWatch.telling_skew_ms`)."""
+        self.stale_after: timedelta | None = STALE_AFTER
+        """How long after an acknowledgement the report is awaited before that is said; None: for ever."""
 
     async def submit(self, commands: Sequence[Command]) -> list[Outcome]:
         """Decides on the commands and writes the result; the answers come after the commit, in the same order.
@@ -110,7 +127,7 @@ class Gate:
             now = self.time.now()
             tree = await self._units.tree(connection)
             directory = await directory_at(connection, tree, now, self._channels)
-            batch = Batch(connection, self._catalog, self._editions, tree, directory, now, self.skew_ms())
+            batch = self._batch(connection, tree, directory, now)
             outcomes = await batch.take(commands)
             await self._apart.announce(connection, directory, batch.spoiled, now)
         metrics.BATCH_SIZE.observe(len(commands))
@@ -154,38 +171,94 @@ class Gate:
         await again(partial(self._receive, results))
 
     async def _receive(self, results: Sequence[NoticeResult]) -> None:
-        told = {result.incident_id for result in results if result.incident_id and result.retry_at is None}
         async with self.database.transaction() as connection:
-            now = self.time.now()
-            edition_of = partial(self._editions.of, connection)
-            tracked = await incidents.load_heads(connection, edition_of, told) if told else {}
             news = await notices.news(connection, {result.notice_id: result.attempts for result in results})
-            results = [result for result in results if result.notice_id in news]
-            final: dict[str, list[NoticeResult]] = {}
-            for result in results:
-                if result.incident_id is not None and result.retry_at is None:
-                    final.setdefault(result.incident_id, []).append(result)
-            for id_, said in final.items():
-                body = {"notices": [_told(result) for result in said]}
-                tracked[id_].write(FactKind.NOTIFIED, now, now, body, ENGINE)
-            if final:
-                await incidents.save_heads(connection, [tracked[id_] for id_ in final], now)
-            await notices.save_outcomes(
-                connection,
-                [
-                    {
-                        "b_id": result.notice_id,
-                        "n_state": result.state.value,
-                        "n_attempts": result.attempts,
-                        "n_note": result.note,
-                        "n_next_try_at": result.retry_at,
-                    }
-                    for result in results
-                ],
-            )
-        if final:
+            told = [(news[each.notice_id], each) for each in results if each.notice_id in news]
+            is_told = await self._write_results(connection, told)
+        if is_told:
             self.signals.outbox.set()
-            self.signals.boards.set()
+            self.signals.notices.set()
+
+    async def delivered(
+        self, channel: str, reports: Mapping[str, tuple[NoticeState, str | None]]
+    ) -> set[str]:
+        """Writes what the next hop of a channel reports of notices it took: by id the state and a word about it.
+
+        A state is only ever raised; a report that comes twice, or late, changes nothing. Returns the ids known.
+        """
+        return await again(partial(self._deliver, channel, reports))
+
+    async def _deliver(self, channel: str, reports: Mapping[str, tuple[NoticeState, str | None]]) -> set[str]:
+        async with self.database.transaction() as connection:
+            rows = await notices.of_channel(connection, channel, list(reports))
+            told = []
+            for row in rows:
+                state, detail = reports[row.id]
+                if RANKS[state] > RANKS[NoticeState(row.state)]:
+                    note = written_note(row.note) + (ATTEMPT_MARK + detail if detail else "") or None
+                    attempts = max(row.attempts, 1)
+                    result = NoticeResult(row.id, row.incident_id, channel, state, attempts, note)
+                    told.append((row, result))
+            is_told = await self._write_results(connection, told)
+        if is_told:
+            self.signals.outbox.set()
+            self.signals.notices.set()
+        return {row.id for row in rows}
+
+    async def _write_results(
+        self, connection: AsyncConnection, told: Sequence[tuple[AnyRow, NoticeResult]]
+    ) -> bool:
+        """Writes results beside the rows that they speak of. True if any ledger was written to."""
+        now = self.time.now()
+        ids = {each.incident_id for _, each in told if each.incident_id and each.retry_at is None}
+        edition_of = partial(self._editions.of, connection)
+        tracked = await incidents.load_heads(connection, edition_of, ids) if ids else {}
+        results = [result for _, result in told]
+        results += await self._in_turn(connection, told, now)
+        final: dict[str, list[NoticeResult]] = {}
+        for result in results:
+            if result.incident_id is not None and result.retry_at is None:
+                final.setdefault(result.incident_id, []).append(result)
+        for id_, said in final.items():
+            body = {"notices": [_told(result) for result in said]}
+            tracked[id_].write(FactKind.NOTIFIED, now, now, body, ENGINE)
+        if final:
+            await incidents.save_heads(connection, [tracked[id_] for id_ in final], now)
+        known_as = [(each.channel, each.provider_id, each.notice_id) for each in results if each.provider_id]
+        await notices.save_provider_ids(connection, known_as, now)
+        await notices.save_outcomes(
+            connection,
+            [
+                {
+                    "b_id": result.notice_id,
+                    "n_state": result.state.value,
+                    "n_attempts": result.attempts,
+                    "n_note": result.note,
+                    "n_next_try_at": result.retry_at,
+                }
+                for result in results
+            ],
+        )
+        return bool(final)
+
+    async def _in_turn(
+        self, connection: AsyncConnection, told: Sequence[tuple[AnyRow, NoticeResult]], now: datetime
+    ) -> list[NoticeResult]:
+        """Results for the notices that waited for some of these and are not needed any more."""
+        unneeded = await turns.settle(
+            connection, [(row, each.state) for row, each in told if each.retry_at is None], now
+        )
+        return [
+            NoticeResult(
+                row.id,
+                row.incident_id,
+                row.channel,
+                NoticeState.QUEUED,
+                row.attempts,
+                turns.note_of(row),
+            )
+            for row in unneeded
+        ]
 
     async def reject(self, rejected: Sequence[tuple[Message, Sequence[Problem]]]) -> None:
         """Keeps messages that could not be understood, announces them, and notices the root's duty officer."""
@@ -218,10 +291,24 @@ class Gate:
             now = self.time.now()
             directory = await self._directory(connection)
             tree = await self._units.tree(connection)
-            batch = Batch(connection, self._catalog, self._editions, tree, directory, now, self.skew_ms())
+            batch = self._batch(connection, tree, directory, now)
             await batch.apply_waiting(await inbox.load_applicable(connection, TICK_CLOCKS_MAX))
             await self._apart.announce(connection, directory, batch.spoiled, now)
         self._announce([work.tracked for work in batch.changed.values()])
+
+    def _batch(
+        self, connection: AsyncConnection, tree: UnitTree, directory: Directory, now: datetime
+    ) -> Batch:
+        return Batch(
+            connection,
+            self._catalog,
+            self._editions,
+            tree,
+            directory,
+            now,
+            self.skew_ms(),
+            self.stale_after,
+        )
 
     async def next_looks(self) -> tuple[datetime | None, datetime | None]:
         """The earliest reminder and the earliest judgement that any clock waits for."""

@@ -148,6 +148,19 @@ def _clock(check: Check) -> Iterator[Trouble]:
         )
 
 
+def _channels(check: Check) -> Iterator[Trouble]:
+    failing = check.get("failing")
+    for name, said in failing.items() if isinstance(failing, Mapping) else ():
+        worked = str(said["last_success_at"] or "—")[:16].replace("T", " ")
+        yield Trouble(
+            f"channel_{name}",
+            f"渠道 {name} 连续 {said['failures']} 次发送失败（上次成功 {worked} UTC）",
+            f"The channel {name} has failed {said['failures']} times in a row (last worked {worked} UTC)",
+            parse(str(said["since"])),
+            is_grave=True,
+        )
+
+
 _TELLERS: Mapping[str, Callable[[Check], Iterator[Trouble]]] = {
     "database": _database,
     "writes": _writes,
@@ -157,6 +170,7 @@ _TELLERS: Mapping[str, Callable[[Check], Iterator[Trouble]]] = {
     "nats": _nats,
     "backlog": _backlog,
     "clock": _clock,
+    "channels": _channels,
 }
 
 

@@ -9,11 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.terms import NoticeState
 from reporter.store import models as m
+from reporter.store import turns
 from reporter.store.types import AnyRow
 
 NOTICE = m.table(m.Notice)
 THROTTLE = m.table(m.RejectedNotice)
 ASIDE = m.table(m.SetAside)
+PROVIDER = m.table(m.ProviderId)
+PROVIDER_ID_CHARS = 160
 
 REJECTED_EVERY = timedelta(minutes=5)
 SUBJECTS_MAX = 20
@@ -27,9 +30,7 @@ async def acknowledge(
     connection: AsyncConnection, incident_id: str, notice: object
 ) -> Sequence[AnyRow] | None:
     """Marks one notice, or all open ones, of an incident acknowledged; returns those newly so. None: no such notice."""
-    mine = select(NOTICE.c.id, NOTICE.c.obligation, NOTICE.c.step, NOTICE.c.state).where(
-        NOTICE.c.incident_id == incident_id
-    )
+    mine = select(*turns.COLUMNS, NOTICE.c.state).where(NOTICE.c.incident_id == incident_id)
     if isinstance(notice, str):
         mine = mine.where(NOTICE.c.id == notice)
     rows = (await connection.execute(mine.order_by(NOTICE.c.recorded_at, NOTICE.c.id))).all()
@@ -93,16 +94,20 @@ async def overdue_held(connection: AsyncConnection, now: datetime) -> list[AnyRo
     return rows
 
 
-async def news(connection: AsyncConnection, attempts: Mapping[str, int]) -> set[str]:
-    """Those of these notices (id: the attempt that is told of) of which nothing newer is known, locked.
+async def news(connection: AsyncConnection, attempts: Mapping[str, int]) -> dict[str, AnyRow]:
+    """Those of these notices (id: the attempt that is told of) of which nothing newer is known, locked, by id.
 
     A result is none when it has been written already (the connection was cut at that commit), and when the lease
     ran out and another replica has taken the notice since: then that one's result counts.
     """
-    columns = NOTICE.c.id, NOTICE.c.state, NOTICE.c.attempts, NOTICE.c.next_try_at
-    mine = select(*columns).where(NOTICE.c.id.in_(attempts)).order_by(NOTICE.c.id).with_for_update()
+    mine = (
+        select(*turns.COLUMNS, NOTICE.c.state, NOTICE.c.next_try_at)
+        .where(NOTICE.c.id.in_(attempts))
+        .order_by(NOTICE.c.id)
+        .with_for_update()
+    )
     return {
-        row.id
+        row.id: row
         for row in await connection.execute(mine)
         if row.state == NoticeState.ACKNOWLEDGED.value
         or (row.next_try_at is not None and row.attempts <= attempts[row.id])
@@ -120,3 +125,29 @@ async def save_outcomes(connection: AsyncConnection, outcomes: Sequence[dict[str
     """Writes what channels said of notices (`b_id`, `n_state` …); one that a person has acknowledged stays so."""
     if outcomes:
         await connection.execute(_SAVE_OUTCOME, outcomes)
+
+
+async def of_channel(connection: AsyncConnection, channel: str, ids: Sequence[str]) -> Sequence[AnyRow]:
+    """Those of these notices that went by the channel, locked, in the order of their ids."""
+    mine = select(*turns.COLUMNS, NOTICE.c.state).where(NOTICE.c.id.in_(ids), NOTICE.c.channel == channel)
+    return (await connection.execute(mine.order_by(NOTICE.c.id).with_for_update())).all()
+
+
+async def save_provider_ids(
+    connection: AsyncConnection, known_as: Sequence[tuple[str, str, str]], now: datetime
+) -> None:
+    """Keeps under which number (channel, number, notice) the next hop knows a notice; the first one holds."""
+    for channel, number, notice in known_as:
+        key = PROVIDER.c.channel == channel, PROVIDER.c.provider_id == number[:PROVIDER_ID_CHARS]
+        if (await connection.execute(select(PROVIDER.c.notice_id).where(*key))).first() is None:
+            values = (channel, number[:PROVIDER_ID_CHARS], notice, now)
+            await connection.execute(insert(PROVIDER).values(values))
+
+
+async def by_provider_ids(
+    connection: AsyncConnection, channel: str, numbers: Sequence[str]
+) -> dict[str, str]:
+    """The notices that the next hop of a channel knows under these numbers, by number."""
+    mine = PROVIDER.c.channel == channel, PROVIDER.c.provider_id.in_(numbers)
+    rows = await connection.execute(select(PROVIDER.c.provider_id, PROVIDER.c.notice_id).where(*mine))
+    return {row.provider_id: row.notice_id for row in rows}

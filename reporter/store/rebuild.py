@@ -23,11 +23,11 @@ from reporter.core import decide
 from reporter.core.clock import Clock
 from reporter.core.incident import Entry, View
 from reporter.core.instants import parse
-from reporter.core.ladder import Repetition
+from reporter.core.ladder import Repetition, reopen
 from reporter.core.ledger import Line
 from reporter.core.roster import Recipient
 from reporter.core.schedule import Edition, parse_offset
-from reporter.core.terms import COMMAND_OF_FACT, FactKind, IncidentState, Mode, NoticeState
+from reporter.core.terms import COMMAND_OF_FACT, FactKind, IncidentState, Mode, NoticeReason, NoticeState
 from reporter.core.tracked import Tracked
 from reporter.store import models as m
 from reporter.store.editions import Editions
@@ -127,8 +127,9 @@ class _Fold:
             self._view = decide.open_incident(tracked, entry, told, now, line["actor"])
         else:
             steps = self._acknowledge(body) if kind is FactKind.ACKNOWLEDGED else []
+            stale_at = parse(body["stale_at"]) if "stale_at" in body else None
             self._view = decide.apply(
-                tracked, self._entries, entry, told, now, line["actor"], _Nobody(), steps
+                tracked, self._entries, entry, told, now, line["actor"], _Nobody(), steps, stale_at
             )
         return self._follow(index, tracked.lines)
 
@@ -139,6 +140,7 @@ class _Fold:
             notice["state"] = NoticeState.ACKNOWLEDGED.value
             if notice["obligation"] and notice["step"]:
                 steps.append((notice["obligation"], parse_offset(notice["step"])))
+        self._settle_notices({"notices": body.get("not_needed", ())})
         return steps
 
     def _follow(self, index: int, expected: Sequence[Line]) -> int:
@@ -275,6 +277,8 @@ _ELSEWHERE = frozenset({"number", "obligation", "undeclared", "ladder"})
 def _fire(clock: Clock, body: Mapping[str, Any], recorded_at: datetime) -> datetime:
     """Notes in the clock's ladder that a step fired; returns the instant that the rule names for it."""
     ladder, steps = clock.ladder, clock.obligation.ladder
+    if body["reason"] == NoticeReason.ACK_STALE and ladder.awaited is not None:
+        return reopen(ladder, steps, ladder.awaited).at
     offset, repeat = parse_offset(body["step"]), int(body["repeat"])
     index = next(i for i, step in enumerate(steps) if step.offset == offset)
     step = steps[index]

@@ -8,7 +8,7 @@ from typing import Any  # rows have no narrower type
 from reporter.core.clock import Clock
 from reporter.core.incident import Entry, View
 from reporter.core.instants import parse
-from reporter.core.ladder import Ladder, Repetition
+from reporter.core.ladder import Awaited, Ladder, Repetition
 from reporter.core.schedule import Edition
 from reporter.core.terms import (
     COMMAND_OF_FACT,
@@ -93,6 +93,7 @@ NOTICE_COLUMNS = (
     "attempts",
     "note",
     "next_try_at",
+    "turn",
 )
 
 
@@ -103,6 +104,7 @@ def ladder_document(ladder: Ladder) -> list[Any] | None:
     """
     if ladder.position == 0 and ladder.cause is None and not ladder.repetitions and ladder.top < 0:
         return None
+    awaited = ladder.awaited
     return [
         micros(ladder.due_at),
         micros(ladder.known_at),
@@ -111,13 +113,14 @@ def ladder_document(ladder: Ladder) -> list[Any] | None:
         ladder.cause and ladder.cause.value,
         [[r.step, r.count, r.next_at and micros(r.next_at)] for r in ladder.repetitions],
         [[micros(due), position] for due, position in ladder.earlier.items()],
+        *([] if awaited is None else [[awaited.step, micros(awaited.stale_at)]]),
     ]
 
 
 def _read_ladder(text: str | None, due_at: datetime, received_at: datetime) -> Ladder:
     if text is None:
         return Ladder(due_at, received_at)
-    due, known, position, top, cause, repetitions, earlier = json.loads(text)
+    due, known, position, top, cause, repetitions, earlier, *awaited = json.loads(text)
     return Ladder(
         from_micros(due),
         from_micros(known),
@@ -126,6 +129,7 @@ def _read_ladder(text: str | None, due_at: datetime, received_at: datetime) -> L
         cause and NoticeReason(cause),
         [Repetition(step, count, _instant(at)) for step, count, at in repetitions],
         {from_micros(at): reached for at, reached in earlier},
+        next((Awaited(step, from_micros(at)) for step, at in awaited), None),
     )
 
 
@@ -263,7 +267,7 @@ def take_entry(entries: list[Entry], kind: FactKind, body: Mapping[str, Any]) ->
 
 
 def notice_row(notice: Notice, now: datetime) -> Row:
-    """A notice as its row, waiting to be sent at once: `NOTICE_COLUMNS`."""
+    """A notice as its row, waiting to be sent at once or in its turn: `NOTICE_COLUMNS`."""
     recipient = notice.recipient
     at = micros(now)
     return (
@@ -285,7 +289,8 @@ def notice_row(notice: Notice, now: datetime) -> Row:
         at,
         0,
         recipient.note,
-        at,
+        micros(now + notice.wait) if notice.turn else at,
+        notice.turn,
     )
 
 

@@ -118,6 +118,14 @@ async def take(
     return [taken[id_] for id_ in ids if id_ in taken]
 
 
+async def give_back(connection: AsyncConnection, ids: Sequence[str], now: datetime) -> None:
+    """Gives back what was taken and could not be sent in time: it is due again, and no attempt was made."""
+    mine = Notice.id.in_(ids), Notice.next_try_at.is_not(None), Notice.attempts > 0
+    await connection.execute(
+        update(Notice).where(*mine).values(next_try_at=now, attempts=Notice.attempts - 1)
+    )
+
+
 async def obligation_dues(
     connection: AsyncConnection, incident_ids: Collection[str]
 ) -> dict[tuple[str, str], datetime]:

@@ -36,6 +36,7 @@ CALLS = {
     ("get", "/api/v1/rejected"),
     ("get", "/api/v1/audit"),
     ("post", "/api/v1/channels/test"),
+    ("post", "/api/receipts/{channel}"),
     ("get", "/api/v1/bulletins/{month}.{extension}"),
     ("get", "/api/v1/units"),
     *(

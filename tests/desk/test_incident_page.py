@@ -1,6 +1,7 @@
 """An incident's page: what it shows, what its forms do, and what they say when something is missing."""
 
 import re
+from datetime import timedelta
 
 import httpx
 import pytest

@@ -84,6 +84,9 @@ GET  /api/v1/roll-calls                         in  yes yes yes yes yes yes  yes
 POST /api/v1/roll-calls                         in  yes yes no  yes yes yes  no
 POST /api/v1/channels/test                      in  no  no  no  no  yes no   no
 GET  /api/v1/desk-log                           in  no  no  no  yes yes no   no
+GET  /a/{token}                                 yes yes yes yes yes yes yes  yes
+POST /a/{token}                                 yes yes yes yes yes yes yes  yes
+POST /api/receipts/{channel}                    yes yes yes yes yes yes yes  yes
 GET  /handover                                  in  yes yes yes yes yes yes  yes
 POST /handover                                  in  yes yes yes no  yes yes  yes
 GET  /handover/clock                            in  yes yes yes yes yes yes  yes
@@ -204,6 +207,8 @@ async def test_everybody_gets_what_the_table_says(world: World) -> None:
                     "number": 999,
                     "link": 999,
                     "secret": "none",
+                    "token": "none",
+                    "channel": "none",
                 }
             )
             answer = await people[who].request(method, path, content=b"", params=query(route))

@@ -16,6 +16,8 @@ from tests.sim.said import Said
 Fact = tuple[object, ...]
 """("fired", obligation, due, offset, repeat, instant, mode, who) · ("breached", obligation, due) · ("lifted", …)"""
 
+STALE = 15 * 60 * 1_000_000
+"""So long a report is awaited after an acknowledgement."""
 STAFFED = frozenset({"city", "county", "east"})
 ABOVE = {"east": ("east", "county", "city"), "quiet": ("quiet", "county", "city"), "city": ("city", "city")}
 """For each unit the way up; the superior of the root is the root."""
@@ -52,8 +54,13 @@ class Story:
             self.seen = law.view(self.edition, self.said)
         return self.seen
 
-    def told(self, said: Said, now: int, left: Sequence[Said] = ()) -> list[Fact]:
-        """One more command was read, at `now`; with `left`, reports that had been joined no longer count."""
+    def told(
+        self, said: Said, now: int, left: Sequence[Said] = (), taken: Iterable[tuple[str, int]] = ()
+    ) -> list[Fact]:
+        """One more command was read, at `now`; with `left`, reports that had been joined no longer count.
+
+        `taken`: obligation and offset of the notices that it is the first to acknowledge.
+        """
         before = self.view if self.said else None
         self.said = [each for each in self.said if each not in left]
         if not left:
@@ -66,6 +73,7 @@ class Story:
             if name not in self.chases:
                 self.chases[name] = Chase(clock.duty, clock.due, said.at)
             if was is None or before is None:
+                self.chases[name].stale = None
                 self.chases[name].move(
                     clock.due, said.at, anew=False
                 )  # [12] a step fires once per clock and due time
@@ -76,10 +84,9 @@ class Story:
                 self.chases[name].move(clock.due, said.at, anew=is_actual_now)
         for name in [name for name in self.breaches if name not in self.view.clocks]:
             facts.append(("lifted", name, self.breaches.pop(name)))
-        if said.kind == "acknowledged":
-            for name in self.view.clocks:
-                if said.notice is None or said.notice[0] == name:
-                    self.chases[name].acknowledge(said.notice and said.notice[1])
+        for name, offset in taken:
+            if name in self.view.clocks:
+                self.chases[name].acknowledge(offset, said.at + STALE)
         return facts
 
     def _lifted(self, name: str, clock: Clock, now: int) -> list[Fact]:

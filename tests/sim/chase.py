@@ -13,6 +13,7 @@ class Firing:
     steps: tuple[Step, ...]
     repeat: int
     at: int
+    is_stale: bool = False
 
     @property
     def step(self) -> Step:
@@ -20,8 +21,9 @@ class Firing:
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """Whom it reaches: of several steps in one, those of all."""
-        return tuple(dict.fromkeys(role for step in reversed(self.steps) for role in step.to))
+        """Whom it reaches: of several steps in one, those of all; of what has grown stale, the superior too."""
+        found = dict.fromkeys(role for step in reversed(self.steps) for role in step.to)
+        return (*found, *({"superior.duty_officer": None} if self.is_stale else {}))
 
 
 @dataclass
@@ -47,6 +49,8 @@ class Chase:
     top: int = -1
     repeats: dict[int, Repeat] = field(default_factory=dict)
     before: dict[int, int] = field(default_factory=dict)
+    stale: tuple[int, int] | None = None
+    """The highest step that somebody took on, and when that has lasted too long without a report."""
 
     @property
     def past(self) -> int:
@@ -64,9 +68,11 @@ class Chase:
         self.before[self.due] = self.dealt
         self.due, self.known = due, known
         if anew:
-            self.top, self.repeats, self.before = -1, {}, {}
+            self.top, self.repeats, self.before, self.stale = -1, {}, {}, None
         includes_later = self.past - 1 > self.top
         self.dealt = max(self.top + 1 if includes_later else self.past, self.before.get(due, 0))
+        if self.stale is not None:
+            self.stale = None if self.stale[0] >= self.dealt else (self.stale[0], max(self.stale[1], known))
         for index, repeat in list(self.repeats.items()):
             every = self.duty.steps[index].every
             if index >= self.dealt:
@@ -76,17 +82,26 @@ class Chase:
                 while repeat.next_at <= known:
                     repeat.next_at += every
 
-    def acknowledge(self, offset: int | None) -> None:
-        """Somebody took a notice of the step at `offset` (None: of every step): its repetition ends, nothing else."""
-        for index, repeat in self.repeats.items():
-            if offset in (None, self.duty.steps[index].offset):
-                repeat.next_at = None
+    def acknowledge(self, offset: int, stale_at: int) -> None:
+        """Somebody took a notice of the step at `offset`: its repetition ends, nothing else. But if that step is no
+        reminder, and no report comes by `stale_at`, it is said once more, and the repetition goes on.
+        """
+        for index, step in enumerate(self.duty.steps):
+            if step.offset != offset:
+                continue
+            if index in self.repeats:
+                self.repeats[index].next_at = None
+            if offset >= 0 and index < self.dealt:
+                was, was_at = self.stale or (index, stale_at)
+                self.stale = max(was, index), max(was_at, stale_at)
 
     def look(self, now: int, through: int, end: int | None) -> list[Firing]:
         """What fires at a look: reminders up to `now`, the rest up to `through`, nothing at `end` or later."""
         last = FOREVER if end is None else end - 1
         limits = [min(now if step.offset < 0 else through, last) for step in self.duty.steps]
         fired = []
+        if self.stale is not None and self.stale[1] <= min(through, last):
+            fired.append(self._grown_stale(*self.stale))
         for index, repeat in self.repeats.items():
             if repeat.next_at is not None and repeat.next_at <= limits[index]:
                 fired.append(self._repeated(index, repeat, limits[index]))
@@ -107,6 +122,13 @@ class Chase:
             self.dealt += 1
         self.top = max([self.top, *(self.duty.steps.index(each.step) for each in fired)])
         return fired
+
+    def _grown_stale(self, index: int, at: int) -> Firing:
+        step, self.stale = self.duty.steps[index], None
+        repeat = self.repeats.setdefault(index, Repeat(1, None))
+        repeat.count += 1
+        repeat.next_at = at + step.every if step.every and repeat.count < step.at_most else None
+        return Firing((step,), repeat.count, at, is_stale=True)
 
     def _first(self, index: int, at: int, limit: int) -> tuple[int, int]:
         """A step fires first, its grid from `at`: the repetition that it has reached, and that one's instant."""

@@ -55,6 +55,8 @@ class Hearing:
         self._known_at: dict[str, int] = {}
         self._taken: Counter[tuple[str, str]] = Counter()
         self._notices: dict[str, AnyRow] = {}
+        self._open: dict[str, set[str]] = {}
+        """By incident, the notices written so far that nobody has acknowledged."""
 
     async def hear(self) -> None:
         """Errors: AssertionError for the first thing that is not as it should be."""
@@ -112,6 +114,10 @@ class Hearing:
             assert line.recorded == op.now, f"recorded at another instant than now: {line}"
             if line.kind in COMMANDS:
                 predicted.setdefault(line.incident, []).extend(self._told(line, op))
+            else:
+                told = line.body.get("notices", ())
+                new = {each["id"] for each in told if "to" in each}
+                self._open.setdefault(line.incident, set()).update(new)
             if line.kind in FACTS:
                 written.setdefault(line.incident, []).extend(self._facts(line))
         if any(line.kind in COMMANDS for line in lines):
@@ -141,7 +147,18 @@ class Hearing:
         if "joined_from" not in body:
             self._taken[said.source, said.id] += 1
             story.own.append(said)
-        return story.told(said, op.now)
+        return story.told(said, op.now, taken=self._acknowledged(line, said))
+
+    def _acknowledged(self, line: Line, said: Said) -> list[tuple[str, int]]:
+        """What an acknowledgement is the first to acknowledge: all that is open, or the one that it names."""
+        if said.kind != "acknowledged":
+            return []
+        open_ = self._open.setdefault(line.incident, set())
+        taken = set(open_) if said.notice is None else open_ & {str(said.notice_id)}
+        assert set(line.body["notices"]) == taken, f"not what was open: {line}"
+        open_ -= taken
+        rows = [self._notices[id_] for id_ in taken]
+        return [(row.obligation, rules.offset(row.step)) for row in rows if row.obligation and row.step]
 
     def _facts(self, line: Line) -> list[Fact]:
         body = line.body

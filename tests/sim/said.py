@@ -11,7 +11,7 @@ class Said:
     `occurred`: earliest and latest. `aware`, `mode`, `grade`, `elements` (whether each is declared): as said here;
     `says` names those of them that this command speaks of. `is_foreign`: its unit has no say in the incident.
     `survivor`: of which incident a withdrawn one is a duplicate. `notice`: the obligation and the offset of the step
-    whose notice was taken, None for all of them.
+    whose notice was taken, None for all of them; `notice_id` which one.
     """
 
     kind: str
@@ -29,6 +29,7 @@ class Said:
     is_foreign: bool = False
     survivor: str | None = None
     notice: tuple[str, int] | None = None
+    notice_id: str | None = None
 
     @property
     def order(self) -> tuple[int, str, str]:

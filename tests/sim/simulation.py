@@ -101,7 +101,7 @@ class Simulation(Stage):
             row = self.random.choice(rows)
             said = event.said
             notice = (row.obligation, offset(row.step))
-            known = Said(said.kind, said.at, said.id, said.source, notice=notice)
+            known = Said(said.kind, said.at, said.id, said.source, notice=notice, notice_id=row.id)
             data = {"incident": tale.id, "notice": row.id, "by": "王五"}
             chosen = Workload(self.random, {}).event(tale, known, data)
             event.said, event.body = chosen.said, chosen.body

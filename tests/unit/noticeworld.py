@@ -12,7 +12,7 @@ from sqlalchemy import Row, insert, select
 
 from reporter.catalog import load
 from reporter.channels import Channel, close_channels, load_channels
-from reporter.core.command import Command
+from reporter.core.command import Command, OutcomeKind
 from reporter.core.terms import CommandKind, Mode, NoticeReason, NoticeState
 from reporter.engine.notify import Notifier
 from reporter.engine.record import Gate
@@ -80,6 +80,22 @@ class World:
         while await self.gate.tick(self.time.now()):
             pass
         return outcome.incident
+
+    async def acknowledge(self, incident: str, notice: str) -> None:
+        """Somebody of the unit acknowledges one notice."""
+        data = {"incident": incident, "notice": notice, "by": "李东"}
+        command = Command(
+            CommandKind.ACKNOWLEDGED,
+            "//t",
+            f"ack {notice}",
+            self.time.now(),
+            "east",
+            data,
+            "1" * 64,
+            "nats:east",
+        )
+        (outcome,) = await self.gate.submit([command])
+        assert outcome.kind is OutcomeKind.ACCEPTED, outcome
 
     async def add(self, count: int, channel: str, address: str = "", **values: object) -> list[str]:
         """Notices written straight into the table, of no incident."""

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reporter.core.ladder import Firing, Ladder, acknowledge, armed, fire, next_instants, rearmed
+from reporter.core.ladder import (
+    Firing,
+    Ladder,
+    acknowledge,
+    armed,
+    await_report,
+    fire,
+    next_instants,
+    rearmed,
+)
 from reporter.core.schedule import Step
 from reporter.core.terms import NoticeReason
 from tests.unit.factories import EDITION, ONE_US, at
@@ -153,6 +162,42 @@ def test_acknowledgement_ends_a_repetition_and_never_the_next_step() -> None:
     assert fired(ladder, 30) == [("escalation", 10, 1, 30)]
     acknowledge(ladder, INITIAL, timedelta(minutes=10))
     assert (fired(ladder, 500), looks(ladder)) == ([], [None, None])
+
+
+def test_an_acknowledgement_without_a_report_grows_stale_once_and_the_repetition_goes_on() -> None:
+    ladder = armed(DUE, at(1))
+    fired(ladder, 30)
+    acknowledge(ladder, INITIAL, timedelta(minutes=10))
+    await_report(ladder, INITIAL, timedelta(minutes=10), at(46))
+
+    assert (fired(ladder, 45), looks(ladder)) == ([], [None, 46])
+    assert fired(ladder, 46) == [("ack_stale", 10, 2, 46)]
+    assert looks(ladder) == [None, 56]
+    assert fired(ladder, 56) == [("escalation", 10, 3, 56)]
+
+
+def test_what_grew_stale_is_said_even_of_a_step_that_does_not_repeat() -> None:
+    ladder = armed(DUE, at(1))
+    fired(ladder, 21)
+    await_report(ladder, INITIAL, timedelta(0), at(24))
+    [firing] = fire(ladder, INITIAL, at(24), at(24))
+
+    assert (firing.reason, firing.repeat, firing.at) == (NoticeReason.ACK_STALE, 2, at(24))
+    assert firing.recipients == (*INITIAL[2].recipients, "superior.duty_officer")[: len(firing.recipients)]
+    assert "superior.duty_officer" in firing.recipients
+    assert looks(ladder) == [None, 25]
+
+
+def test_a_report_an_ungone_deadline_and_a_later_acknowledgement_put_staleness_off() -> None:
+    ladder = armed(DUE, at(1))
+    fired(ladder, 30)
+    await_report(ladder, INITIAL, timedelta(minutes=-5), at(31))
+    assert looks(ladder) == [None, 40]
+    await_report(ladder, INITIAL, timedelta(minutes=10), at(36))
+    await_report(ladder, INITIAL, timedelta(minutes=5), at(39))
+
+    assert list(fire(ladder, INITIAL, at(60), at(60), until=at(38))) == []
+    assert fired(ladder, 39) == [("ack_stale", 10, 2, 39)]
 
 
 # --- amended ------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from reporter.core.command import Command
 from reporter.core.terms import CommandKind
-from reporter.engine.notify import ATTEMPTS_MAX
+from reporter.engine.patience import ATTEMPTS_MAX
 from reporter.engine.record import Gate, NoticeResult
 from reporter.store.models import Line
 from tests.contract.hooks import status

@@ -3,6 +3,14 @@
 from reporter.store.models.accounts import LogLine, Person, Restricted, Session, SetupKey
 from reporter.store.models.attachments import Attachment
 from reporter.store.models.base import Base, table
+from reporter.store.models.delivery import (
+    ChannelState,
+    ProviderId,
+    Rehearsal,
+    RehearsalAnswer,
+    RehearsalCall,
+    SigningKey,
+)
 from reporter.store.models.handovers import HandoverEntry, HandoverSnapshot
 from reporter.store.models.people import Shift, Token, Unit
 from reporter.store.models.records import (
@@ -26,6 +34,9 @@ APPEND_ONLY = (
     "roster_changes",
     "handover_times",
     "roll_calls",
+    "rehearsals",
+    "rehearsal_calls",
+    "rehearsal_answers",
     "desk_log",
     "handovers",
     "handover_entries",
@@ -40,6 +51,7 @@ __all__ = [
     "VERSIONED",
     "Attachment",
     "Base",
+    "ChannelState",
     "Clock",
     "Edition",
     "Handover",
@@ -52,6 +64,10 @@ __all__ = [
     "Notice",
     "Outbox",
     "Person",
+    "ProviderId",
+    "Rehearsal",
+    "RehearsalAnswer",
+    "RehearsalCall",
     "RejectedNotice",
     "Restricted",
     "RollCall",
@@ -64,6 +80,7 @@ __all__ = [
     "SetAside",
     "SetupKey",
     "Shift",
+    "SigningKey",
     "Token",
     "Unit",
     "table",

@@ -11,7 +11,7 @@ clocks that still wait, not of the archive.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, LargeBinary, String, UniqueConstraint
+from sqlalchemy import BigInteger, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reporter.store.models.base import SERIAL, Base
@@ -176,6 +176,8 @@ class Notice(Base):
     attempts: Mapped[int]
     note: Mapped[str | None]
     next_try_at: Mapped[datetime | None] = mapped_column()
+    turn: Mapped[int] = mapped_column(server_default=text("0"))
+    """0: sent at once. Else which of the person's channels this is, in order; it waits for those before it."""
     __table_args__ = (
         Index("ix_notices_incident_id", "incident_id"),
         Index(

@@ -115,6 +115,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("note", sa.Text(), nullable=True),
         sa.Column("next_try_at", sa.BigInteger(), nullable=True),
+        sa.Column("turn", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_notices"),
         sqlite_with_rowid=False,
     )

@@ -1,0 +1,124 @@
+"""One channel's queue in this process: what is being sent, and what is taken to be sent next.
+
+Notices are taken on a lease in handfuls, since each taking is a commit. Only for an address that answered quickly
+the last time more are taken than it may have under way at once: what lies here can be sent by nobody else, so
+behind one who hangs nothing may lie.
+"""
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Final
+
+from reporter.channels.contract import Bounded, Channel
+from reporter.engine.wording import Words
+from reporter.store.sending import Due, Taken
+
+UNDER_WAY_MAX: Final = 32
+"""Sendings under way in one channel, and of those …"""
+UNDER_WAY_PER_ADDRESS_MAX: Final = 8
+AHEAD_MAX: Final = 256
+"""Notices taken ahead in one channel, and of those …"""
+AHEAD_PER_ADDRESS_MAX: Final = 64
+QUICK_S: Final = 1.0
+"""An address that answers within this is quick."""
+HELD_S_MAX: Final = 5.0
+"""What could not be started within this is given back."""
+ADDRESSES_MAX: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A notice taken, with what there is to say; `taken_s` by the monotonic clock."""
+
+    notice: Taken
+    words: Words
+    taken_s: float
+
+
+class Lane:
+    """What one channel carries and may carry."""
+
+    def __init__(self, name: str, channel: Channel) -> None:
+        self.name = name
+        self.channel = channel
+        self._bound = min(UNDER_WAY_MAX, channel.at_once) if isinstance(channel, Bounded) else UNDER_WAY_MAX
+        self._under_way: Counter[str] = Counter()
+        self._ready: deque[Ready] = deque()
+        self._waiting: Counter[str] = Counter()
+        self._quick: OrderedDict[str, None] = OrderedDict()
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is time to take more."""
+        return len(self._ready) <= AHEAD_MAX // 2
+
+    @property
+    def busy(self) -> list[str]:
+        """Addresses for which nothing more may be taken now."""
+        held = self._under_way.keys() | self._waiting.keys()
+        return [address for address in held if self._room(address) <= 0]
+
+    def chosen(self, found: Sequence[Due]) -> list[str]:
+        """The ids to take of those that are due, in order, so that no bound is passed."""
+        free = self._bound - self._under_way.total() + AHEAD_MAX - len(self._ready)
+        taken: Counter[str] = Counter()
+        ids: list[str] = []
+        for each in found:
+            if len(ids) < free and taken[each.address] < self._room(each.address):
+                taken[each.address] += 1
+                ids.append(each.id)
+        return ids
+
+    def add(self, taken: Iterable[Taken], words: Words) -> None:
+        """Notices taken, to be sent in this order."""
+        now_s = monotonic()
+        for notice in taken:
+            self._ready.append(Ready(notice, words, now_s))
+            self._waiting[notice.address] += 1
+
+    def start(self) -> Iterator[Ready]:
+        """Those that may be started now; each has a place until `ended`. A full address holds up no other."""
+        kept: list[Ready] = []
+        while self._ready and self._under_way.total() < self._bound:
+            ready = self._ready.popleft()
+            address = ready.notice.address
+            if self._under_way[address] >= UNDER_WAY_PER_ADDRESS_MAX:
+                kept.append(ready)
+                continue
+            self._leave(address)
+            self._under_way[address] += 1
+            yield ready
+        self._ready.extendleft(reversed(kept))
+
+    def overdue(self) -> list[Taken]:
+        """Takes out those that have been held too long: to be given back."""
+        limit_s = monotonic() - HELD_S_MAX
+        late = [ready.notice for ready in self._ready if ready.taken_s < limit_s]
+        if late:
+            self._ready = deque(ready for ready in self._ready if ready.taken_s >= limit_s)
+            for notice in late:
+                self._leave(notice.address)
+                self._quick.pop(notice.address, None)
+        return late
+
+    def ended(self, address: str, took_s: float) -> None:
+        """A sending has ended, well or not."""
+        self._under_way[address] -= 1
+        if not self._under_way[address]:
+            del self._under_way[address]
+        self._quick.pop(address, None)
+        if took_s <= QUICK_S:
+            self._quick[address] = None
+            if len(self._quick) > ADDRESSES_MAX:
+                self._quick.popitem(last=False)
+
+    def _room(self, address: str) -> int:
+        bound = UNDER_WAY_PER_ADDRESS_MAX + (AHEAD_PER_ADDRESS_MAX if address in self._quick else 0)
+        return bound - self._under_way[address] - self._waiting[address]
+
+    def _leave(self, address: str) -> None:
+        self._waiting[address] -= 1
+        if not self._waiting[address]:
+            del self._waiting[address]

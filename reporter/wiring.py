@@ -24,6 +24,7 @@ from reporter.embedded import EmbeddedNats
 from reporter.engine import deadman, heartbeat
 from reporter.engine.doorbell import Doorbell
 from reporter.engine.fence import Fence
+from reporter.engine.indexer import Indexer
 from reporter.engine.notify import Notifier
 from reporter.engine.record import Gate
 from reporter.engine.rehearsing import MonthlyRehearsal
@@ -148,6 +149,7 @@ class Service:
                 Hidden(bus, gate, intake, self.time).run(),
                 Relay(database, bus, gate.signals).run(),
                 Sealer(database, self.time, gate.signals).run(),
+                Indexer(database, gate.signals).run(),
                 notifier.run(),
                 RosterWatch(database, self.time, gate.signals, settings.zone, tuple(channels)).run(),
                 heartbeat.run(gate),

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from reporter.catalog.documents import edition_document
-from reporter.catalog.prose import Language, describe
+from reporter.catalog.prose import Language, describe, describe_edition
 from reporter.catalog.reading import edition_from_values, read_schedule
 from reporter.catalog.tables import Problem, Table
 from reporter.core.schedule import Edition, Schedule
@@ -23,6 +23,7 @@ __all__ = [
     "Language",
     "Problem",
     "describe",
+    "describe_edition",
     "edition_document",
     "edition_from_document",
     "load",

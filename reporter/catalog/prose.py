@@ -43,12 +43,16 @@ _UNITS: Final = (
 
 def describe(schedule: Schedule, language: Language = "zh") -> str:
     """The schedule in words, in Chinese or in English, newest edition first: plain lines, no markup."""
-    return _Prose(schedule, language).text()
+    return _Prose(language).text(schedule)
+
+
+def describe_edition(edition: Edition, language: Language = "zh") -> str:
+    """One edition in words, as an incident keeps it: without the worked examples, which are the schedule's."""
+    return "\n".join(_Prose(language).edition(edition))
 
 
 class _Prose:
-    def __init__(self, schedule: Schedule, language: Language) -> None:
-        self._schedule = schedule
+    def __init__(self, language: Language) -> None:
         self._language = language
         self._is_zh = language == "zh"
 
@@ -58,8 +62,7 @@ class _Prose:
     def _pick(self, pair: tuple[str, str]) -> str:
         return pair[0] if self._is_zh else pair[1]
 
-    def text(self) -> str:
-        schedule = self._schedule
+    def text(self, schedule: Schedule) -> str:
         lines = [
             self._say(schedule.title_zh, schedule.title_en),
             self._say(schedule.title_en, schedule.title_zh),
@@ -69,10 +72,13 @@ class _Prose:
             f"{self._say('时区', 'Time zone')}: {schedule.zone}",
         ]
         for edition in reversed(schedule.editions):
-            lines += ["", *self._edition(edition)]
+            lines += ["", *self.edition(edition), "", self._say("算例", "Worked examples")]
+            for case in schedule.cases:
+                if case.edition_id == edition.id:
+                    lines += self._case(case, edition)
         return "\n".join(lines) + "\n"
 
-    def _edition(self, edition: Edition) -> Iterator[str]:
+    def edition(self, edition: Edition) -> Iterator[str]:
         citation = edition.citation
         yield self._say(f"━━ {edition.id} 起施行", f"━━ In force from {edition.id}")
         yield f"{self._say('依据', 'Source')}: {citation.title} {citation.article}"
@@ -83,11 +89,6 @@ class _Prose:
         for number, obligation in enumerate(edition.obligations, start=1):
             yield ""
             yield from self._obligation(number, obligation, edition)
-        yield ""
-        yield self._say("算例", "Worked examples")
-        for case in self._schedule.cases:
-            if case.edition_id == edition.id:
-                yield from self._case(case, edition)
 
     def _obligation(self, number: int, obligation: Obligation, edition: Edition) -> Iterator[str]:
         title = self._say(obligation.title_zh, obligation.title_en)

@@ -1,11 +1,11 @@
-"""The verbs that keep the database: db upgrade, and those of `copying`; rejected list and replay."""
+"""The verbs that keep the database: db upgrade, those of `copying` and `indexing`; rejected list and replay."""
 
 from base64 import b64encode
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reporter.cli import copying
+from reporter.cli import copying, indexing
 from reporter.cli.stored import in_words, opened
 from reporter.cli.trouble import Trouble
 from reporter.cli.verb import SERVICE, STORE, Call, Document, verb
@@ -41,6 +41,7 @@ def register(app: typer.Typer) -> None:
         )
 
     copying.register(db)
+    indexing.register(db)
 
     @verb(rejected, "list", *STORE)
     async def rejected_list(

@@ -86,7 +86,7 @@ def register(app: typer.Typer) -> None:
     ) -> int:
         """逐项说明时限的推算、催报与判定依据。Explains each due time and verdict, with sums and source."""
         from reporter.catalog import edition_from_document
-        from reporter.cli.explained import Explainer
+        from reporter.store.explained import Explainer
         from reporter.store.ledger_check import pinned_edition
         from reporter.store.queries import incident as read_incident
         from reporter.store.queries import ledger as read_ledger

@@ -98,6 +98,15 @@ class Verdict(StrEnum):
     UNDETERMINED = "undetermined"
 
 
+class Finding(StrEnum):
+    """What a named person finds, with evidence; a verdict is computed and stays whatever is found."""
+
+    OMISSION = "omission"
+    FALSE_REPORT = "false_report"
+    CONCEALMENT = "concealment"
+    NONE = "none"
+
+
 class DutyRole(StrEnum):
     DUTY_OFFICER = "duty_officer"
     LEADER = "leader"
@@ -218,6 +227,12 @@ LABELS: Final[dict[type[StrEnum], dict[str, tuple[str, str]]]] = {
         Verdict.LATE: ("迟报", "Late"),
         Verdict.MISSING: ("未报", "Missing"),
         Verdict.UNDETERMINED: ("待定", "Undetermined"),
+    },
+    Finding: {
+        Finding.OMISSION: ("漏报", "Omission"),
+        Finding.FALSE_REPORT: ("谎报", "False report"),
+        Finding.CONCEALMENT: ("瞒报", "Concealment"),
+        Finding.NONE: ("无上述情形", "None of these"),
     },
     DutyRole: {
         DutyRole.DUTY_OFFICER: ("值班员", "Duty officer"),

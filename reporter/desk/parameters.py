@@ -6,7 +6,7 @@ A misspelt filter is an error, since an audit that silently ignored `untill=` wo
 import base64
 import re
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
 
 from fastapi import Request
 
@@ -18,6 +18,7 @@ from reporter.store.queries import Scope
 from reporter.timesource import from_micros, micros
 
 _MONTH = re.compile(r"(?:19[7-9]\d|2[01]\d\d)-(?:0[1-9]|1[0-2])", re.ASCII)
+_YEARS = (1970, 2199)
 _TEXT_CHARS_MAX = 200
 _DIGITS_MAX = 15
 
@@ -76,12 +77,26 @@ class Parameters:
         self._refuse(name, f"整数 1–{most} / must be a whole number from 1 to {most}")
         return default
 
-    def month(self, name: str) -> str:
-        """`YYYY-MM`, required."""
-        value = self._given.get(name, "")
+    def month(self, name: str, default: str = "") -> str:
+        """`YYYY-MM`, required where there is no default."""
+        value = self._given.get(name, default)
         if not is_month(value):
             self._refuse(name, "必填，格式 YYYY-MM / required, as YYYY-MM")
         return value
+
+    def day(self, name: str) -> date | None:
+        """A day, as ISO 8601 has it."""
+        value = self._given.get(name)
+        if value is None:
+            return None
+        try:
+            found = date.fromisoformat(value)
+        except ValueError:
+            found = date.min
+        if not _YEARS[0] <= found.year <= _YEARS[1]:
+            self._refuse(name, "格式 YYYY-MM-DD / must be a day, as YYYY-MM-DD")
+            return None
+        return found
 
     def units(self, name: str, caller: Caller) -> Scope:
         """The subtree of the unit named, within the caller's; without one None: all that the caller may see.

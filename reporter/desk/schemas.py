@@ -122,6 +122,8 @@ _REPORT: Schema = {
     "attachments": {"type": "array", "items": sent({"name": TEXT, "sha256": TEXT, "object": TEXT})},
 }
 _REASON: Schema = {"reason": {"type": "string", "minLength": 1}}
+_SAID: Schema = {"by": TEXT, "obligation": TEXT}
+"""Who says it, and of which obligation; without one of all of them."""
 
 COMMAND_SCHEMAS: dict[CommandKind, tuple[str, Schema]] = {
     CommandKind.OCCURRED: (
@@ -151,10 +153,10 @@ COMMAND_SCHEMAS: dict[CommandKind, tuple[str, Schema]] = {
         "Acknowledged",
         sent({"notice": UUID, "by": TEXT}, (), "A person took a notice; without `notice`, all open ones."),
     ),
-    CommandKind.EXPLAINED: ("Explained", sent(_REASON, ["reason"], "The unit says why.")),
+    CommandKind.EXPLAINED: ("Explained", sent({**_REASON, **_SAID}, ["reason"], "The unit says why.")),
     CommandKind.FOUND: (
         "Found",
-        sent({**_REASON, "finding": TEXT, "by": TEXT}, ["reason", "finding", "by"], "A person's finding."),
+        sent({**_REASON, **_SAID, "finding": TEXT}, ["reason", "finding", "by"], "A person's finding."),
     ),
 }
 """The `data` of each command, without the incident it is for."""

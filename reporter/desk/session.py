@@ -102,9 +102,9 @@ def local_path(path: str) -> str:
     return path if is_ours else "/"
 
 
-async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a small form. Errors: 413, 408."""
-    body = await read_bounded(request, _FORM_BYTES_MAX)
+async def read_form(request: Request, limit: int = _FORM_BYTES_MAX) -> dict[str, str]:
+    """The fields of a small form, of at most `limit` bytes. Errors: 413, 408."""
+    body = await read_bounded(request, limit)
     fields = parse_qs(body.decode("utf-8", errors="replace"), max_num_fields=_FIELDS_MAX)
     return {name: values[-1] for name, values in fields.items()}
 

@@ -14,6 +14,7 @@ from reporter.core.schedule import Edition
 from reporter.core.terms import COMMAND_OF_FACT, FactKind, IncidentState, Mode
 from reporter.core.tracked import Tracked
 from reporter.store import models as m
+from reporter.store import search
 from reporter.store.bulk import Row, insert_rows, update_rows
 from reporter.store.rows import (
     CLOCK_COLUMNS,
@@ -192,6 +193,7 @@ async def save_work(connection: AsyncConnection, works: Sequence[Work], now: dat
         await connection.execute(delete(CLOCK).where(CLOCK.c.number == number))
         clocks = [clock_row(number, clock) for clock in work.tracked.clocks]
         await insert_rows(connection, CLOCK, CLOCK_COLUMNS, clocks)
+    await search.mark(connection, [work.tracked.number for work in (*new, *old)])
     await save_lines(connection, [work.tracked for work in works], now)
 
 

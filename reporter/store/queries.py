@@ -14,7 +14,6 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Select,
-    and_,
     bindparam,
     cast,
     exists,
@@ -186,7 +185,7 @@ async def incidents(connection: AsyncConnection, wanted: IncidentFilter) -> list
 
 async def incident_rows(connection: AsyncConnection, wanted: IncidentFilter) -> list[IncidentRow]:
     """At most `limit` incidents, without their parts: one query."""
-    statement = _filtered(wanted, connection.dialect.name).order_by(
+    statement = narrowed(wanted, connection.dialect.name).order_by(
         Incident.occurred_earliest_at.desc(), Incident.id.desc()
     )
     return [IncidentRow(*row) for row in await connection.execute(statement.limit(wanted.limit))]
@@ -251,7 +250,8 @@ async def ledger(connection: AsyncConnection, incident_id: str) -> list[tuple[st
 # --- the filter ---------------------------------------------------------------------------------------------
 
 
-def _filtered(wanted: IncidentFilter, dialect: str) -> Select[Any]:
+def narrowed(wanted: IncidentFilter, dialect: str) -> Select[Any]:
+    """The rows (`IncidentRow`) that a filter lets through, in no order and of any number."""
     conditions = _visible(wanted.scope)
     if wanted.units is not None:
         conditions.append(Incident.unit.in_(sorted(wanted.units)))
@@ -298,7 +298,7 @@ def _visible(scope: Scope) -> list[ColumnElement[bool]]:
 
 
 def _has_clock(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(and_(Clock.number == Incident.number, condition))
+    return exists().where(Clock.number == Incident.number, condition)
 
 
 def _columns(row: type[Any], model: type[Base]) -> list[InstrumentedAttribute[Any]]:
@@ -317,7 +317,7 @@ async def _with_parts(connection: AsyncConnection, rows: Sequence[IncidentRow]) 
     ids = [row.id for row in rows]
     clocks = await _clocks(connection, ids)
     notices = await _notices(connection, ids)
-    reports = await _reports(connection, {row.id: row.facts.get("covers", {}) for row in rows})
+    reports = await reports_of(connection, rows)
     return [
         IncidentRecord(
             row, tuple(clocks.get(row.id, ())), tuple(notices.get(row.id, ())), tuple(reports.get(row.id, ()))
@@ -368,13 +368,14 @@ def _by_incident(rows: Iterable[Part]) -> dict[str, list[Part]]:
     return grouped
 
 
-async def _reports(
-    connection: AsyncConnection, found_covers: Mapping[str, Mapping[str, list[str]]]
+async def reports_of(
+    connection: AsyncConnection, incidents_found: Iterable[IncidentRow]
 ) -> dict[str, list[ReportRow]]:
-    """The reports that count now: those the ledger says came, less those an amended line says have left.
-
-    `found_covers`, by incident and report: what a report that names nothing is for, which may have changed since.
-    """
+    """The reports that count now: those the ledger says came, less those an amended line says have left. One query."""
+    # What a report that names nothing is for may have changed since: the facts say it.
+    found_covers: dict[str, Mapping[str, list[str]]] = {
+        row.id: row.facts.get("covers", {}) for row in incidents_found
+    }
     found: dict[str, dict[str, ReportRow]] = {}
     for incident_id, kind, text in await connection.execute(_REPORTS, {"ids": list(found_covers)}):
         body = json.loads(text)["body"]

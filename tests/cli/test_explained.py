@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from reporter.catalog import load
-from reporter.cli.explained import Explained, Explainer
 from reporter.core.schedule import Edition
 from reporter.core.terms import FactKind
 from reporter.resources import schedules_dir
+from reporter.store.explained import Explained, Explainer
 from reporter.store.queries import ClockRow, IncidentRecord, IncidentRow, ReportRow
 from tests.cli.ledgers import AT, chain
 

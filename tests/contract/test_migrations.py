@@ -127,7 +127,16 @@ async def test_the_migrations_lead_to_the_models(database: Database) -> None:
     await schema.upgrade(database)
 
     def missing(connection: Connection) -> str:
-        options = {"target_metadata": m.Base.metadata, "compare_server_default": True}
+        options = {
+            "target_metadata": m.Base.metadata,
+            "compare_server_default": True,
+            # What SQLite's own index of words is kept in: made and dropped with `search_entries`.
+            "include_name": lambda name, kind, _: not (kind == "table" and name.startswith("search_index")),
+            # PostgreSQL's is an index of its own: Alembic does not ask which database an index is for.
+            "include_object": lambda _item, name, *_: (
+                not (name == "ix_search_entries_grams" and connection.dialect.name == "sqlite")
+            ),
+        }
         context = MigrationContext.configure(connection, opts=options)
         operations = produce_migrations(context, m.Base.metadata).upgrade_ops
         return "" if operations is None or operations.is_empty() else render_python_code(operations)

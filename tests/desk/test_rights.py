@@ -1,5 +1,6 @@
 """Every route as everybody: what comes of it is the table below. A route that is not in it fails the test."""
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -35,6 +36,13 @@ POST /accounts                                  in  no  no  no  no  yes no   no
 POST /accounts/{account_id}                     in  no  no  no  no  yes no   no
 GET  /desk-log                                       in  no  no  no  yes yes no   no
 GET  /desk-log.csv                                   in  no  no  no  yes yes no   no
+GET  /audit                                     in  yes yes yes yes yes yes  yes
+GET  /audit/table.csv                           in  yes yes yes yes yes yes  yes
+GET  /audit/cases.csv                           in  yes yes yes yes yes yes  yes
+GET  /audit/cases/{incident_id}/{obligation}    in  yes yes yes yes yes none none
+POST /audit/cases/{incident_id}/{obligation}/findings in no yes no  yes yes none no
+POST /audit/cases/{incident_id}/{obligation}/explanations in yes yes yes no yes none none
+GET  /search                                    in  yes yes yes yes yes yes  yes
 POST /incidents/{incident_id}/restriction       in  yes yes no  no  yes none no
 GET  /log                                       in  yes yes yes no  yes yes  yes
 POST /log                                       in  yes yes yes no  yes yes  yes
@@ -168,7 +176,7 @@ def outcome(answer: httpx.Response) -> str:
         return "yes" if answer.request.url.path == "/sign-out" else "in"
     if answer.status_code == 403:
         return "no"
-    if answer.status_code == 404 and "/incidents/" in str(answer.request.url):
+    if answer.status_code == 404 and re.search("/(incidents|cases)/", str(answer.request.url)):
         return "none"
     return "yes"
 
@@ -198,6 +206,7 @@ async def test_everybody_gets_what_the_table_says(world: World) -> None:
                 {
                     "digest": "0" * 64,
                     "incident_id": incident,
+                    "obligation": "initial",
                     "account_id": 999,
                     "month": "2026-11",
                     "extension": "csv",

@@ -26,6 +26,7 @@ from reporter.store.models.records import (
 )
 from reporter.store.models.rosters import Handover, RollCall, RosterEntry, RosterFeed, RosterGap
 from reporter.store.models.seals import Seal, SealedHead
+from reporter.store.models.search import SearchEntry, SearchPending
 
 APPEND_ONLY = (
     "ledger",
@@ -76,6 +77,8 @@ __all__ = [
     "RosterGap",
     "Seal",
     "SealedHead",
+    "SearchEntry",
+    "SearchPending",
     "Session",
     "SetAside",
     "SetupKey",

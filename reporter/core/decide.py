@@ -178,6 +178,11 @@ def apply(
         body |= {"report": entry.report, "covers": list(view.covers.get(entry.report, ()))}
     if changed.moved:
         body["clocks"] = [_due_times(clock) for clock in changed.moved]
+    if changed.ended:
+        body["ended"] = [
+            {"obligation": clock.obligation.id, "ladder": ladder.remembered(clock.ladder)}
+            for clock in changed.ended
+        ]
     incident.write(FACT_OF_COMMAND[entry.kind], entry.received_at, now, body, actor)
     for obligation, due, reason in changed.lifted:
         lifted = {"obligation": obligation, "due_at": rfc3339(due), "reason": reason}
@@ -228,6 +233,7 @@ def _notify_oddities(
 @dataclass(slots=True)
 class _Changed:
     moved: list[Clock] = field(default_factory=list)
+    ended: list[Clock] = field(default_factory=list)
     lifted: list[tuple[str, datetime, str]] = field(default_factory=list)
     breached_anew: list[Clock] = field(default_factory=list)
     """Clocks that lost a breach to a new due time: if that has passed too, they breach again in the same commit."""
@@ -247,6 +253,10 @@ def _reconcile(incident: Tracked, view: View, entry: Entry, *, anew: bool) -> _C
         if clock is None:
             clock = started(each, entry.received_at)
             clock.ladder.cause = cause
+            if (reached := incident.ended.get(each.obligation.id)) is not None:
+                clock.ladder = ladder.rearmed(
+                    reached, clock.obligation.ladder, clock.due_at, entry.received_at, cause, anew=anew
+                )
             incident.clocks.append(clock)
             changed.moved.append(clock)
             continue
@@ -276,7 +286,8 @@ def _reconcile(incident: Tracked, view: View, entry: Entry, *, anew: bool) -> _C
             )
         incident.clocks.append(clock)
     for obligation, clock in recorded.items():
-        incident.dropped.append(obligation)
+        incident.ended[obligation] = clock.ladder
+        changed.ended.append(clock)
         if clock.breach_due_at is not None:
             changed.lifted.append((obligation, clock.breach_due_at, "amended"))
     return changed

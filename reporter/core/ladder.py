@@ -5,10 +5,12 @@ value beside the clock; every instant in it is derived from the due time or from
 moment of firing, so lateness of ours never propagates.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any  # a document of JSON
 
+from reporter.core.instants import maybe_rfc3339, parse, rfc3339
 from reporter.core.schedule import Step
 from reporter.core.terms import NoticeReason
 
@@ -131,6 +133,31 @@ def rearmed(
         is_over = anew or awaited.step > top or awaited.step >= position
         awaited = None if is_over else Awaited(awaited.step, max(awaited.stale_at, known_at))
     return Ladder(due_at, known_at, position, top, cause, kept, remembered, awaited)
+
+
+def remembered(ladder: Ladder) -> dict[str, object]:
+    """What a clock that ends has fired, as its incident's ledger keeps it in case it comes back."""
+    return {
+        "due_at": rfc3339(ladder.due_at),
+        "position": ladder.position,
+        "top": ladder.top,
+        "repetitions": [[r.step, r.count, maybe_rfc3339(r.next_at)] for r in ladder.repetitions],
+        "earlier": [[rfc3339(due_at), position] for due_at, position in ladder.earlier.items()],
+    }
+
+
+def recalled(kept: Mapping[str, Any]) -> Ladder:
+    """The ladder that `remembered` was given, to be armed anew."""
+    due_at = parse(kept["due_at"])
+    return Ladder(
+        due_at,
+        due_at,
+        kept["position"],
+        kept["top"],
+        None,
+        [Repetition(step, count, parse(at) if at else None) for step, count, at in kept["repetitions"]],
+        {parse(at): position for at, position in kept["earlier"]},
+    )
 
 
 def fire(

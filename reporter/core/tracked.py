@@ -7,6 +7,7 @@ from typing import Protocol
 
 from reporter.core.clock import Clock
 from reporter.core.command import notice_ids
+from reporter.core.ladder import Ladder
 from reporter.core.ledger import GENESIS, Line, write_line
 from reporter.core.roster import Recipient
 from reporter.core.schedule import Edition
@@ -66,8 +67,9 @@ class Tracked:
     clocks: list[Clock] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
-    dropped: list[str] = field(default_factory=list)
-    """Obligations whose guard no longer holds: their clocks end."""
+    ended: dict[str, Ladder] = field(default_factory=dict)
+    """How far the ladders had gone of obligations whose guard once ceased to hold: their clocks ended, and if they
+    come back, nothing fires twice."""
     skew_ms: int | None = None
     """The broker's clock less ours while this is decided, where it is past the margin: it goes onto the verdict."""
 

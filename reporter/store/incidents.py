@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.incident import Entry
+from reporter.core.ladder import recalled
 from reporter.core.schedule import Edition
 from reporter.core.terms import COMMAND_OF_FACT, FactKind, IncidentState, Mode
 from reporter.core.tracked import Tracked
@@ -156,7 +157,10 @@ async def load_work(
         .order_by(LEDGER.c.incident_id, LEDGER.c.version)
     )
     for line in await connection.execute(lines):
-        take_entry(found[line.incident_id].entries, FactKind(line.kind), json.loads(line.text)["body"])
+        work, body = found[line.incident_id], json.loads(line.text)["body"]
+        take_entry(work.entries, FactKind(line.kind), body)
+        for ended in body.get("ended", ()):
+            work.tracked.ended[ended["obligation"]] = recalled(ended["ladder"])
     return found
 
 

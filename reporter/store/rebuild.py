@@ -34,7 +34,9 @@ from reporter.store.editions import Editions
 from reporter.store.rows import CLOCK_COLUMNS, incident_columns, ladder_document, take_entry
 from reporter.timesource import EPOCH
 
-_OF_COMMANDS = frozenset({"source", "id", "received_at", "data", "anomalies", "report", "covers", "clocks"})
+_OF_COMMANDS = frozenset(
+    {"source", "id", "received_at", "data", "anomalies", "report", "covers", "clocks", "ended"}
+)
 _OF_DECISIONS = frozenset({FactKind.REMINDED, FactKind.BREACHED, FactKind.ESCALATED})
 _NEVER = timedelta(0)
 
@@ -186,7 +188,8 @@ class _Fold:
             if kind is FactKind.BREACHED:
                 clock.breach_due_at, clock.breach_certain = parse(body["due_at"]), body["certain"]
             if "step" in body:
-                at = _fire(clock, body, parse(line["recorded_at"]))
+                until = clock.chased_until(self._tracked.closed_at, self._tracked.withdrawn_at)
+                at = _fire(clock, body, min(parse(line["recorded_at"]), until))
                 step, repeat = body["step"], body["repeat"]
                 self._keep_notices(line, body["reason"], clock.obligation.id, step, repeat, at)
             is_missing = clock.met_at is None and clock.verdict is not None
@@ -274,7 +277,7 @@ _ELSEWHERE = frozenset({"number", "obligation", "undeclared", "ladder"})
 """Columns of a clock that are not as its attribute of that name is."""
 
 
-def _fire(clock: Clock, body: Mapping[str, Any], recorded_at: datetime) -> datetime:
+def _fire(clock: Clock, body: Mapping[str, Any], looked_to: datetime) -> datetime:
     """Notes in the clock's ladder that a step fired; returns the instant that the rule names for it."""
     ladder, steps = clock.ladder, clock.obligation.ladder
     if body["reason"] == NoticeReason.ACK_STALE and ladder.awaited is not None:
@@ -295,7 +298,7 @@ def _fire(clock: Clock, body: Mapping[str, Any], recorded_at: datetime) -> datet
         first = ladder.known_at
         for other in range(ladder.position, index):
             if span := steps[other].every:
-                count = max(1, min(1 + (recorded_at - first) // span, steps[other].at_most))
+                count = max(1, min(1 + (looked_to - first) // span, steps[other].at_most))
                 next_at = first + count * span if count < steps[other].at_most else None
                 ladder.repetitions.append(Repetition(other, count, next_at))
     if step.every:

@@ -1,8 +1,16 @@
 """What the simulation found in the gate and its tables, each in its smallest form."""
 
+from pathlib import Path
+
+import pytest
+
+from reporter.catalog import Catalog, load
 from reporter.core.terms import FactKind
+from reporter.engine.record import Gate
+from reporter.resources import schedules_dir
 from reporter.store.rebuild import differences
 from tests.contract.gateworld import World
+from tests.unit.factories import at
 from tests.unit.factories import text as instant
 
 
@@ -18,3 +26,25 @@ async def test_certainty_told_after_the_closure_folds_to_the_verdict_that_stands
     assert (line["body"]["verdict"], line["body"]["certain"]) == ("missing", True)
     async with world.database.snapshot() as connection:
         assert await differences(connection, incident) == []
+
+
+@pytest.fixture
+def catalog() -> Catalog:
+    """With the simulation's own schedule, which has a guard."""
+    return load([schedules_dir(), Path(__file__).parents[1] / "sim" / "schedules"])
+
+
+async def test_a_duty_that_ends_and_comes_back_fires_nothing_twice(world: World, catalog: Catalog) -> None:
+    world.gate = Gate(world.database, catalog, world.time)
+    incident = await world.open(schedule="sim-town", occurred=instant(1_440), received=1_441, grade="I")
+    await world.tick_until(1_540)  # `grave` was due at 1 530: reminder and breach have fired
+
+    await world.tell("amended", incident, 1_541, grade="IV")
+    await world.tell("amended", incident, 1_542, grade="I")
+    await world.tick_until(1_545)
+
+    notices = [row for row in await world.notices(incident) if row["obligation"] == "grave"]
+    assert {row["step"] for row in notices} == {"-PT30M", "PT0S"}
+    assert {row["recorded_at"] for row in notices} == {at(1_500), at(1_530)}
+    breaches = await world.breaches(incident, "grave")
+    assert [kind for kind, _ in breaches] == ["breached", "breach_lifted", "breached"]

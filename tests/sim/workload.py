@@ -116,6 +116,11 @@ class Workload:
             self._command(tale, kind)
         if random.random() < 0.3:
             self._exact(tale)
+        if random.random() < 0.2:
+            self._back(tale)
+        if random.random() < 0.5 and any(duty.when for duty in tale.edition.duties):
+            for grade in ("IV", "I", "IV", "II")[: random.randrange(2, 5)]:
+                self._grade(tale, max(self._arrival(tale), tale.opened.at + 1), grade)
         return tale
 
     def _command(self, tale: Tale, kind: str) -> None:
@@ -163,8 +168,7 @@ class Workload:
         if wanted == "mode" and tale.opened.mode != "actual":
             self._add(tale, "amended", at, {"mode": "actual"}, mode="actual", says=frozenset({"mode"}))
         elif wanted == "grade":
-            grade = random.choice(["I", "II", "IV", None])
-            self._add(tale, "amended", at, {"grade": grade}, grade=grade, says=frozenset({"grade"}))
+            self._grade(tale, at, random.choice(["I", "II", "IV", None]))
         elif wanted == "aware":
             self._add(tale, "amended", at, {"aware": text(moved)}, aware=moved, says=frozenset({"aware"}))
         elif wanted == "occurred":
@@ -192,6 +196,19 @@ class Workload:
         at = max(self._arrival(tale), earliest + 1, tale.opened.at + 1)
         said: dict[str, Any] = {"occurred": (earliest, earliest), "says": frozenset({"occurred"})}
         self._add(tale, "amended", at, {"occurred": text(earliest)}, **said)
+
+    def _back(self, tale: Tale) -> None:
+        """The occurrence is corrected, and later back to what it was: due times return."""
+        if tale.opened.occurred is None:
+            return
+        first = max(self._arrival(tale), tale.opened.at + 1)
+        was, at = tale.opened.occurred[0], first + self._random.randrange(1, 60) * MINUTE
+        for moved, when in ((was + self._random.randrange(-20, 20) * MINUTE, first), (was, at)):
+            said: dict[str, Any] = {"occurred": (moved, moved), "says": frozenset({"occurred"})}
+            self._add(tale, "amended", when, {"occurred": text(moved)}, **said)
+
+    def _grade(self, tale: Tale, at: int, grade: str | None) -> None:
+        self._add(tale, "amended", at, {"grade": grade}, grade=grade, says=frozenset({"grade"}))
 
     def _refused(self, tale: Tale, at: int) -> None:
         """What the gate must refuse: a stranger's command, an unknown obligation, an actual incident made a drill."""
@@ -221,13 +238,15 @@ class Workload:
         tale.events.append(self.event(tale, said, document, unit, is_refused=is_refused))
 
     def _arrival(self, tale: Tale) -> int:
-        """Round a deadline as it stands at the opening, or anywhere in the time that the schedule fills."""
+        """Round a deadline as it stands at the opening, with another command, or anywhere in the schedule's time."""
         random, opened = self._random, tale.opened
         clocks = list(law.view(tale.edition, [opened]).clocks.values())
         dues = [clock.due for clock in clocks]
         clock = random.choice(clocks) if clocks else None
         due = random.choice([clock.due, clock.last_due]) if clock else opened.at
-        shape = random.choice(["anywhere"] * 4 + ["near"] * 3 + ["exact", "within"])
+        shape = random.choice(["anywhere"] * 4 + ["near"] * 3 + ["exact", "within", "within", "same"])
+        if shape == "same" and len(tale.events) > 1:
+            return random.choice(tale.events[1:]).said.at
         if shape == "within" and clock and clock.last_due > clock.due:
             return max(random.randrange(clock.due + 1, clock.last_due + 1), opened.at)
         if shape == "anywhere":
@@ -235,14 +254,14 @@ class Workload:
             return opened.at + random.randrange(1, longest * 5 // 4)
         width = 40 * MINUTE if due - opened.at < 3 * HOUR else 24 * HOUR
         near = due + (random.randrange(-width, width) if shape == "near" else random.choice([-1, 0, 1]))
-        return max(near, opened.at - 2 * MINUTE)
+        return max(near, opened.at - 2 * MINUTE, START)
 
     def _occurrence(
         self, at: int, received: int, *, is_sound: bool = False
     ) -> tuple[tuple[int, int] | None, object]:
         """An instant, an interval, one in the future, one that is invalid, or nothing; and how it is written."""
         width = self._random.randrange(1, 40) * MINUTE
-        shape = self._random.choice(["instant"] * 6 + ["interval"] * 3 + ["future", "invalid", "none"])
+        shape = self._random.choice(["instant"] * 5 + ["interval"] * 4 + ["future", "invalid", "none"])
         if is_sound or shape == "instant":
             at = min(at, received) if is_sound else at
             return (at, at), text(at)

@@ -257,6 +257,8 @@ def _reconcile(incident: Tracked, view: View, entry: Entry, *, anew: bool) -> _C
                 clock.ladder = ladder.rearmed(
                     reached, clock.obligation.ladder, clock.due_at, entry.received_at, cause, anew=anew
                 )
+            if view.state is IncidentState.WITHDRAWN:
+                clock.state = ClockState.STOPPED
             incident.clocks.append(clock)
             changed.moved.append(clock)
             continue

@@ -48,3 +48,17 @@ async def test_a_duty_that_ends_and_comes_back_fires_nothing_twice(world: World,
     assert {row["recorded_at"] for row in notices} == {at(1_500), at(1_530)}
     breaches = await world.breaches(incident, "grave")
     assert [kind for kind, _ in breaches] == ["breached", "breach_lifted", "breached"]
+
+
+async def test_a_duty_that_begins_while_the_incident_is_withdrawn_is_stopped_too(
+    world: World, catalog: Catalog
+) -> None:
+    world.gate = Gate(world.database, catalog, world.time)
+    incident = await world.open(schedule="sim-town", occurred=instant(1_440), received=1_441, grade="IV")
+    await world.tell("withdrawn", incident, 1_442)
+    await world.tell("filed", incident, 1_443, covers=["grave"])
+
+    await world.tell("amended", incident, 1_444, grade="I")
+
+    grave = (await world.clocks(incident))["grave"]
+    assert (grave["state"], grave["verdict"]) == ("stopped", None)

@@ -115,6 +115,8 @@ async def read(request: Request, desk: Desk, *, file_bytes_max: int = 0) -> Type
         if isinstance(value, UploadFile):
             if value.filename:
                 files.append(value)
+            else:
+                await value.close()  # a field of files in which none was chosen
         else:
             text = value.replace("\r\n", "\n").replace("\0", "").strip()
             values[name] = (*values.get(name, ()), text)

@@ -41,7 +41,7 @@ class Room:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", lambda line: self.complaints.append(line.text) if line.type == "error" else None)
         await page.goto(f"{self.url}/sign-in")
-        await page.click("details summary")
+        await page.click("details:has(#token) > summary")
         await page.fill(
             "#token", await self.world.secret(role, unit, name=f"seat.{len(self.world.clients)}.{role}")
         )

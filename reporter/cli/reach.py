@@ -16,7 +16,7 @@ SHOWN_MAX = 20
 
 
 async def lost_people(connection: "AsyncConnection", settings: Settings, now: datetime) -> list[str]:
-    """Those on duty now or in the days ahead whom only the desk would tell."""
+    """Those on duty now or in the days ahead who have no address that works here."""
     from reporter.store.unreachable import unreachable
 
     try:
@@ -34,7 +34,7 @@ def findings_of(lost: list[str]) -> Iterator[Finding]:
         yield Finding(
             "reach",
             Health.WARNING,
-            f"只能在值班台看到通知，离开时无法通知到：{names}。在值班表中补入可用的地址",
-            f"only the desk shows them notices, away from it nothing reaches them: {names}. "
-            "Give them an address on a channel that works",
+            f"没有可用的地址，离开值班台便通知不到：{names}。在值班表中补入",
+            f"no address that works, away from the desk nothing reaches them: {names}. "
+            "Give them one in the roster",
         )

@@ -150,7 +150,7 @@ def _shown(call: Call, document: "Document") -> str:
         )
     ]
     for each in document["people"]:
-        told = ", ".join(f"{one['channel']} {one['state'] or '✗'}" for one in each["channels"])
+        told = ", ".join(f"{one['channel']} {one['state'] or '–'}" for one in each["channels"])
         after = "" if each["answered_after_s"] is None else f" {each['answered_after_s']:.0f} s"
         lines.append(f"{'✔' if each['answered'] else '■'} {each['unit']} {each['person']}{after}: {told}")
     return "\n".join(lines)

@@ -140,7 +140,7 @@ async def _start(
                             "id": id_,
                             "unit": where,
                             "mode": Mode.TEST.value,
-                            "repeat": 2,  # behind every first notice of an incident
+                            "repeat": 1,
                             "reason": NoticeReason.REHEARSAL.value,
                             "to_role": f"unit.{role}",
                             "person": duty.person,

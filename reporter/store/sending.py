@@ -8,9 +8,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from reporter.core.terms import NoticeReason
 from reporter.store.models import Clock, Incident, Notice
 
 
@@ -73,7 +74,7 @@ async def is_anything_due(connection: AsyncConnection, now: datetime) -> bool:
 async def due(
     connection: AsyncConnection, channel: str, now: datetime, limit: int, busy: Collection[str] = ()
 ) -> list[Due]:
-    """Up to `limit` notices of a channel that are due: first ones before repeats, then the oldest first.
+    """Up to `limit` notices of a channel that are due: first ones before repeats and rehearsals, the oldest first.
 
     `busy` are addresses to leave out.
     """
@@ -85,9 +86,10 @@ async def due(
     if busy:
         query = query.where(Notice.address.not_in(busy))
     # Two queries rather than one order by both: each stops at its limit instead of sorting the backlog.
-    found = [Due(*row) for row in await connection.execute(query.where(Notice.repeat <= 1).limit(limit))]
+    may_wait = or_(Notice.repeat > 1, Notice.reason == NoticeReason.REHEARSAL)
+    found = [Due(*row) for row in await connection.execute(query.where(not_(may_wait)).limit(limit))]
     if len(found) < limit:
-        rows = await connection.execute(query.where(Notice.repeat > 1).limit(limit - len(found)))
+        rows = await connection.execute(query.where(may_wait).limit(limit - len(found)))
         found += [Due(*row) for row in rows]
     return found
 

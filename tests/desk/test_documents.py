@@ -13,6 +13,7 @@ from reporter import metrics
 from reporter.core.terms import CommandKind, FactKind
 from tests.desk.conftest import Json, World
 
+RECEIPTS = "/api/receipts/{channel}"
 CALLS = {
     ("get", "/api/v1/incidents"),
     ("post", "/api/v1/incidents"),
@@ -36,7 +37,7 @@ CALLS = {
     ("get", "/api/v1/rejected"),
     ("get", "/api/v1/audit"),
     ("post", "/api/v1/channels/test"),
-    ("post", "/api/receipts/{channel}"),
+    ("post", RECEIPTS),
     ("get", "/api/v1/bulletins/{month}.{extension}"),
     ("get", "/api/v1/units"),
     *(
@@ -88,7 +89,10 @@ async def test_openapi_is_valid_and_names_every_call(world: World) -> None:
 
     operations = {(method, path) for path, methods in openapi["paths"].items() for method in methods}
     assert operations == CALLS
-    for method, path in CALLS:
+    reports = openapi["paths"][RECEIPTS]["post"]
+    assert reports["security"] == []  # a signature proves it, no token
+    assert "requestBody" in reports
+    for method, path in CALLS - {("post", RECEIPTS)}:
         operation = openapi["paths"][path][method]
         if path.startswith("/api/"):
             assert operation["security"] == [{"bearer": []}]

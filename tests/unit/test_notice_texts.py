@@ -58,6 +58,7 @@ def test_the_texts_are_those_that_were_read_and_agreed() -> None:
         NoticeReason.HELD,
         NoticeReason.ROSTER_GAP,
         NoticeReason.TEST,
+        NoticeReason.REHEARSAL,
     }
     cases = [
         the_message(a_notice(reason=reason), due_at=due, ack=reason is NoticeReason.BREACH)

@@ -33,6 +33,11 @@ TOLERANCE_S: Final = 300
 REPORTS_MAX: Final = 1000
 _BODY_BYTES_MAX: Final = 256 * 1024
 _DETAIL_CHARS_MAX: Final = 160
+_KINDS: Final = ("application/json", "application/x-www-form-urlencoded")
+_REPORT: Final = {
+    "description": "One report, a list of them, or `items`; Standard Webhooks have it in `data`.",
+    "oneOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}],
+}
 _IDS: Final = ("notice", "id", "provider_id", "message_id", "msgid")
 _STATES: Final = {
     "accepted": NoticeState.ACCEPTED,
@@ -57,6 +62,10 @@ def router(desk: Desk) -> APIRouter:
     @routes.post(
         "/{channel}",
         dependencies=[allowed(Action.PUBLIC)],  # the signature is the right
+        openapi_extra={
+            "security": [],
+            "requestBody": {"required": True, "content": {kind: {"schema": _REPORT} for kind in _KINDS}},
+        },
         responses={
             200: {"description": "Taken; `unknown` are ids that no notice has."},
             401: {"description": "Not signed by a secret of this channel."},
@@ -128,7 +137,8 @@ def _reports(kind: str, body: bytes) -> dict[str, tuple[NoticeState, str | None]
 
 
 def _each(kind: str, body: bytes) -> Iterator[tuple[str, Mapping[str, object]]]:
-    if kind.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
+    is_form = kind.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded"
+    if is_form and not body.lstrip().startswith((b"{", b"[")):  # some gateways say form and send JSON
         yield "", dict(parse_qsl(body.decode("utf-8", "replace"), max_num_fields=50))
         return
     try:

@@ -1,0 +1,100 @@
+"""Rehearsals: everybody on duty is sent one test an address, by the same loop as notices; once a month by itself."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from reporter.engine.rehearsing import MonthlyRehearsal
+from reporter.store import rehearsals
+from reporter.store.unreachable import unreachable
+from tests.unit.noticeworld import NOW, World, eventually, running
+
+CHANNELS = ("desk", "console", "webhook")
+
+
+async def staffed(world: World) -> None:
+    await world.on_duty("east", "duty_officer", "李东", "desk", world.hooks.url("/a"))
+    await world.on_duty("east", "leader", "李东", world.hooks.url("/a"))
+    await world.on_duty("city", "leader", "王", "sms:1")
+    await world.on_duty("city", "duty_officer", "赵")
+
+
+async def test_a_test_is_sent_once_to_each_address_marked_and_after_first_notices(world: World) -> None:
+    await staffed(world)
+    started = await rehearsals.start(world.database, "root", "test", NOW, CHANNELS)
+    first = await world.add(1, "webhook", world.hooks.url("/b"), next_try_at=NOW)
+    assert started is not None
+    assert (started.people, started.tests, started.unreachable) == (3, 1, ("王", "赵"))
+
+    async def sent() -> bool:
+        return len(world.hooks.asked) == 2
+
+    async with running(world.notifier()):
+        await eventually(sent)
+
+    assert [asked.headers["webhook-id"] for asked in world.hooks.asked][:1] == first
+    (test,) = world.hooks.about("/a")
+    assert str(test.document["text"]).startswith("【测试】")
+    assert (test.document["mode"], test.document["reason"], test.document["incident"]) == (
+        "test", "rehearsal", None,
+    )  # fmt: skip
+
+
+async def test_a_rehearsal_reaches_down_and_not_up_and_nobody_is_an_error(world: World) -> None:
+    await staffed(world)
+
+    started = await rehearsals.start(world.database, "east", "test", NOW, CHANNELS)
+
+    assert started is not None
+    assert started.people == 1
+    for unit in ("quiet", "nowhere"):
+        with pytest.raises(rehearsals.NothingToRehearse):
+            await rehearsals.start(world.database, unit, "test", NOW, CHANNELS)
+
+
+async def test_an_answer_counts_once_and_only_for_a_test(world: World) -> None:
+    await staffed(world)
+    started = await rehearsals.start(world.database, "east", "test", NOW, CHANNELS)
+    assert started is not None
+    async with world.database.snapshot() as connection:
+        (id_,) = await rehearsals.tests_of(connection, started.id, "李东")
+    (other,) = await world.add(1, "webhook", world.hooks.url())
+
+    at = NOW + timedelta(seconds=9)
+    assert [await rehearsals.answer(world.database, each, at, "link") for each in (id_, id_, other)] == [
+        True, False, False,
+    ]  # fmt: skip
+
+    async with world.database.snapshot() as connection:
+        report = await rehearsals.report(connection, started.id)
+    assert report is not None
+    assert [(each.channel, each.state, each.answered_after_s) for each in report.called] == [
+        ("desk", None, None), ("webhook", "acknowledged", 9.0),
+    ]  # fmt: skip
+
+
+async def test_the_monthly_one_is_held_once_whoever_looks_and_again_next_month(world: World) -> None:
+    await staffed(world)
+    replicas = [
+        MonthlyRehearsal(world.database, world.time, world.gate.signals, "Asia/Shanghai", CHANNELS, 24)
+        for _ in range(2)
+    ]
+    held = []
+    for at in (
+        datetime(2026, 11, 23, 6, tzinfo=UTC),
+        datetime(2026, 11, 24, 1, 59, tzinfo=UTC),
+        datetime(2026, 11, 24, 2, tzinfo=UTC),
+        datetime(2026, 11, 25, 2, tzinfo=UTC),
+    ):
+        world.time.at = at
+        held += [await each.look() for each in replicas]
+
+    assert held == [False, False, False, False, True, False, False, False]
+
+
+async def test_people_without_a_working_address_are_named(world: World) -> None:
+    await staffed(world)
+
+    async with world.database.snapshot() as connection:
+        assert await unreachable(connection, CHANNELS, NOW, NOW + timedelta(days=7)) == ["王", "赵"]
+        assert await unreachable(connection, (*CHANNELS, "sms"), NOW, NOW + timedelta(days=7)) == ["赵"]

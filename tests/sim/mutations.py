@@ -52,6 +52,9 @@ def main() -> int:
     parser.add_argument("--only", default="", help="mutations whose name holds this")
     parser.add_argument("--seeds", default=SEEDS)
     arguments = parser.parse_args()
+    if found := hunt(None, arguments.seeds):
+        print(f"{found} fails without any mutation: nothing can be said of them")
+        return 1
     unnoticed = []
     for mutation in (each for each in mutations() if arguments.only in each.name):
         started = time.monotonic()
@@ -62,15 +65,16 @@ def main() -> int:
     return 1 if unnoticed else 0
 
 
-def hunt(mutation: Mutation, seeds: str) -> str:
-    """Plays seeds against a broken copy. Returns what noticed it, empty if nothing did."""
+def hunt(mutation: Mutation | None, seeds: str) -> str:
+    """Plays seeds against a copy with the mutation. Returns what noticed it, empty if nothing did."""
     with tempfile.TemporaryDirectory(prefix="reporter-mutation-") as folder:
         copy = Path(folder)
         for name in COPIED:
             source = ROOT / name
             (shutil.copytree if source.is_dir() else shutil.copy)(source, copy / name)
-        file = copy / mutation.file
-        file.write_text(mutation.applied(file.read_text("utf-8")), "utf-8")
+        if mutation is not None:
+            file = copy / mutation.file
+            file.write_text(mutation.applied(file.read_text("utf-8")), "utf-8")
         played = subprocess.run(
             [sys.executable, "-m", "tests.sim", "--seeds", seeds],
             cwd=copy, env={**os.environ, "PYTHONPATH": str(copy)}, capture_output=True, text=True,
@@ -80,7 +84,7 @@ def hunt(mutation: Mutation, seeds: str) -> str:
     if "CatalogError" in played.stderr:
         return "the cases"  # worked examples beside the rules, checked at every start
     if played.returncode and not said:
-        raise RuntimeError(f"{mutation.name}: the simulation did not run: {played.stderr[-2000:]}")
+        raise RuntimeError(f"the simulation did not run: {mutation}: {played.stderr[-2000:]}")
     return " ".join(said[-1].split()[:2]) if said else ""
 
 

@@ -21,6 +21,7 @@ from tests.sim.workload import START, Event, Tale, Workload
 MARGIN = SECOND // 20 + 1_000
 """So long past a due time an engine begins to ask for the broker's word."""
 ASK_AGAIN = SECOND // 4
+RETRY_MAX = 5 * SECOND
 AFTERWARDS = 200 * DAY
 """When all is said, so long passes that every ladder has run out."""
 
@@ -71,8 +72,9 @@ class Simulation(Stage):
         async def publish() -> None:
             if event.said.kind == "acknowledged" and tale.acknowledges_one:
                 await self._choose_notice(tale, event)
-            is_stuck = self.strikes(0.2 if event.said.kind == "filed" else 0.03)
-            stuck_for = self.span(self.random.choice([6, 60]) * SECOND) if is_stuck else 0
+            stuck_for = 0 if self.is_unharmed else event.stuck_for
+            if not stuck_for and self.strikes(0.2 if event.said.kind == "filed" else 0.03):
+                stuck_for = self.span(self.random.choice([6, 60]) * SECOND)
             if stuck_for:
                 self.trouble(stuck_for + ACK_WAIT, "a message is stuck")
             self.events.append(event)
@@ -207,7 +209,7 @@ class Simulation(Stage):
         try:
             remind_at, judge_at = await engine.gate.next_looks()
         except OperationalError:
-            self._ring_at(engine, self.clock.at + self.random.randrange(SECOND // 10, 30 * SECOND))
+            self._retry(engine)
             return
         now = engine.time.now()
         through = None
@@ -218,12 +220,18 @@ class Simulation(Stage):
         is_judged = judge_at is not None and through is not None and judge_at <= through
         if is_reminder_due or is_judged:
             if not await self._look(engine, micros(through) if through else 0):
-                self._ring_at(engine, self.clock.at + self.random.randrange(SECOND // 10, 30 * SECOND))
+                self._retry(engine)
         elif judge_at is not None and through is not None:
             gap = micros(judge_at) - micros(through) if engine.time.offset else 0
             self._ring_at(engine, self.clock.at + min(max(ASK_AGAIN, gap // 2), MINUTE))
         else:
             await self.arm()
+
+    def _retry(self, engine: Engine) -> None:
+        """A look failed: it is made again in at most five seconds (here less often in a long outage)."""
+        span = self.random.randrange(SECOND // 10, MINUTE if engine.storm.is_away else RETRY_MAX)
+        self.trouble(span + SECOND, "a look failed")
+        self._ring_at(engine, self.clock.at + span)
 
     async def _look(self, engine: Engine, through: int) -> bool:
         """Ticks until nothing is due. False: the look failed, and comes again."""

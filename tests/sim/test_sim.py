@@ -47,6 +47,13 @@ def test_every_shipped_schedule_and_one_of_two_editions_is_simulated() -> None:
     assert any(len(schedule.editions) > 1 for schedule in SCHEDULES.values())
 
 
+@pytest.mark.parametrize("name", ["said", "rules", "law", "chase", "auditor", "workload"])
+def test_the_second_opinion_is_its_own(name: str) -> None:
+    source = (Path(__file__).parent / f"{name}.py").read_text("utf-8")
+
+    assert "from reporter" not in source and "import reporter" not in source
+
+
 @pytest.mark.parametrize("mutation", mutations(), ids=lambda mutation: mutation.name)
 def test_a_mutation_fits_the_product(mutation: Mutation) -> None:
     """Whether it is noticed takes minutes, and is asked by hand: `python -m tests.sim.mutations`."""

@@ -38,13 +38,16 @@ def text(at: int) -> str:
 
 @dataclass
 class Event:
-    """One message as it is published. `is_refused`: by the contract it must be rejected."""
+    """One message as it is published. `is_refused`: by the contract it must be rejected. `stuck_for`: so long nobody
+    is handed it.
+    """
 
     said: Said
     incident: str
     subject: str
     body: bytes
     is_refused: bool = False
+    stuck_for: int = 0
 
 
 @dataclass
@@ -110,7 +113,10 @@ class Workload:
         tale.acknowledges_one = random.random() < 0.5
         tale.events.append(self.event(tale, opened, data))
         kinds = (
-            ["filed"] * 5 + ["amended"] * 4 + ["closed", "reopened", "acknowledged", "withdrawn", "refused"]
+            ["filed"] * 5
+            + ["amended"] * 4
+            + ["acknowledged"] * 2
+            + ["closed", "reopened", "withdrawn", "refused"]
         )
         for kind in random.choices(kinds, k=random.randrange(0, 9)):
             self._command(tale, kind)
@@ -118,6 +124,8 @@ class Workload:
             self._exact(tale)
         if random.random() < 0.2:
             self._back(tale)
+        if random.random() < 0.2:
+            self._twins(tale)
         if random.random() < 0.5 and any(duty.when for duty in tale.edition.duties):
             for grade in ("IV", "I", "IV", "II")[: random.randrange(2, 5)]:
                 self._grade(tale, max(self._arrival(tale), tale.opened.at + 1), grade)
@@ -198,14 +206,25 @@ class Workload:
         self._add(tale, "amended", at, {"occurred": text(earliest)}, **said)
 
     def _back(self, tale: Tale) -> None:
-        """The occurrence is corrected, and later back to what it was: due times return."""
+        """The occurrence is corrected, and later back to what it was: due times return, perhaps all read too late."""
         if tale.opened.occurred is None:
             return
         first = max(self._arrival(tale), tale.opened.at + 1)
-        was, at = tale.opened.occurred[0], first + self._random.randrange(1, 60) * MINUTE
+        was, at = tale.opened.occurred[0], first + self._random.choice([1, 1, 30, 60]) * MINUTE
+        stuck_for = self._random.choice([0, self._random.randrange(10, 90) * MINUTE])
         for moved, when in ((was + self._random.randrange(-20, 20) * MINUTE, first), (was, at)):
             said: dict[str, Any] = {"occurred": (moved, moved), "says": frozenset({"occurred"})}
             self._add(tale, "amended", when, {"occurred": text(moved)}, **said)
+            tale.events[-1].stuck_for = stuck_for
+
+    def _twins(self, tale: Tale) -> None:
+        """Two corrections arrive at one instant: their sources decide, and then their ids, which is later."""
+        at = max(self._arrival(tale), tale.opened.at + 1)
+        happened = tale.opened.occurred[0] if tale.opened.occurred else tale.opened.at
+        for _ in range(2):
+            moved = happened - self._random.randrange(0, 30) * MINUTE
+            said: dict[str, Any] = {"occurred": (moved, moved), "says": frozenset({"occurred"})}
+            self._add(tale, "amended", at, {"occurred": text(moved)}, **said)
 
     def _grade(self, tale: Tale, at: int, grade: str | None) -> None:
         self._add(tale, "amended", at, {"grade": grade}, grade=grade, says=frozenset({"grade"}))

@@ -55,7 +55,7 @@ class Hearing:
         self._known_at: dict[str, int] = {}
         self._taken: Counter[tuple[str, str]] = Counter()
         self._notices: dict[str, AnyRow] = {}
-        self._open: dict[str, set[str]] = {}
+        self._acknowledged_before: set[str] = set()
         """By incident, the notices written so far that nobody has acknowledged."""
 
     async def hear(self) -> None:
@@ -114,10 +114,6 @@ class Hearing:
             assert line.recorded == op.now, f"recorded at another instant than now: {line}"
             if line.kind in COMMANDS:
                 predicted.setdefault(line.incident, []).extend(self._told(line, op))
-            else:
-                told = line.body.get("notices", ())
-                new = {each["id"] for each in told if "to" in each}
-                self._open.setdefault(line.incident, set()).update(new)
             if line.kind in FACTS:
                 written.setdefault(line.incident, []).extend(self._facts(line))
         if any(line.kind in COMMANDS for line in lines):
@@ -153,10 +149,12 @@ class Hearing:
         """What an acknowledgement is the first to acknowledge: all that is open, or the one that it names."""
         if said.kind != "acknowledged":
             return []
-        open_ = self._open.setdefault(line.incident, set())
-        taken = set(open_) if said.notice is None else open_ & {str(said.notice_id)}
-        assert set(line.body["notices"]) == taken, f"not what was open: {line}"
-        open_ -= taken
+        taken = set(line.body["notices"])
+        if said.notice is not None:
+            assert taken <= {str(said.notice_id)}, f"not the one that was named: {line}"
+        again = taken & self._acknowledged_before
+        assert not again, f"acknowledged twice: {again}"
+        self._acknowledged_before |= taken
         rows = [self._notices[id_] for id_ in taken]
         return [(row.obligation, rules.offset(row.step)) for row in rows if row.obligation and row.step]
 

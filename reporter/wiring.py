@@ -112,7 +112,7 @@ class Service:
         gate.stale_after = timedelta(seconds=settings.ack_stale_after_s)
         bus = Bus(url, watch, settings.nats_replicas, access_of(settings) if embedded is None else None)
         self._stack.push_async_callback(bus.close)
-        fence = Fence(bus, self.time, monotonic)
+        fence = Fence(bus, self.time, monotonic, lambda: database.writes.reason is None)
         intake = Intake(bus, gate, self.time)
         doorbell = Doorbell(gate, fence, self.time)
         is_engine = "engine" in settings.roles

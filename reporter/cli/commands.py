@@ -1,14 +1,13 @@
 """The verbs that tell a running service something: log, file, ack, amend, withdraw, reopen, close."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
 
 from reporter.cli.trouble import WrongUsage
 from reporter.cli.verb import CLIENT, Call, Document, verb
-from reporter.core.reading import CASUALTY_COUNTS
 from reporter.core.terms import Category, Form, Grade, Mode
 
 Incident = Annotated[
@@ -45,6 +44,9 @@ Dead = Annotated[int | None, typer.Option("--dead", min=0, help="死亡。Dead."
 Missing = Annotated[int | None, typer.Option("--missing", min=0, help="失联。Missing.")]
 Serious = Annotated[int | None, typer.Option("--serious", min=0, help="重伤。Seriously injured.")]
 Light = Annotated[int | None, typer.Option("--light", min=0, help="轻伤。Lightly injured.")]
+Injured = Annotated[
+    int | None, typer.Option("--injured", min=0, help="受伤（轻重不明）。Injured, how badly is not known.")
+]
 Trapped = Annotated[int | None, typer.Option("--trapped", min=0, help="被困。Trapped.")]
 Evacuated = Annotated[int | None, typer.Option("--evacuated", min=0, help="疏散。Evacuated.")]
 Summary = Annotated[str | None, typer.Option("--summary", help="情况摘要。What is known, in short.")]
@@ -80,18 +82,18 @@ def facts(
     *,
     occurred: str | None,
     place: Sequence[str | float | None],
-    casualties: Sequence[int | None],
+    casualties: Mapping[str, int | None],
     **plain: object,
 ) -> Document:
     """The fields of an incident as the API takes them, without those that were not given.
 
-    `place` is text, code, latitude, longitude; `casualties` are in the order of `CASUALTY_COUNTS`.
+    `place` is text, code, latitude, longitude.
     """
     return given(
         **plain,
         occurred=instants(occurred),
         place=given(**dict(zip(("text", "code", "lat", "lon"), place, strict=True))) or None,
-        casualties=given(**dict(zip(CASUALTY_COUNTS, casualties, strict=True))) or None,
+        casualties=given(**casualties) or None,
     )
 
 
@@ -136,6 +138,7 @@ def register(app: typer.Typer) -> None:
         missing: Missing = None,
         serious: Serious = None,
         light: Light = None,
+        injured: Injured = None,
         trapped: Trapped = None,
         evacuated: Evacuated = None,
         summary: Summary = None,
@@ -151,7 +154,10 @@ def register(app: typer.Typer) -> None:
         body = facts(
             title=title, unit=unit, occurred=occurred, aware=aware, grade=grade, category=category,
             sensitive=sensitive, mode=mode, place=(place, place_code, lat, lon),
-            casualties=(dead, missing, serious, light, trapped, evacuated),
+            casualties={
+                "dead": dead, "missing": missing, "serious": serious, "light": light, "injured": injured,
+                "trapped": trapped, "evacuated": evacuated,
+            },
             summary=summary, channel=channel, schedule=schedule,
         )  # fmt: skip
         await _post(call, "/incidents", body, key)
@@ -229,6 +235,7 @@ def register(app: typer.Typer) -> None:
         missing: Missing = None,
         serious: Serious = None,
         light: Light = None,
+        injured: Injured = None,
         trapped: Trapped = None,
         evacuated: Evacuated = None,
         summary: Summary = None,
@@ -238,7 +245,11 @@ def register(app: typer.Typer) -> None:
         body = facts(
             reason=reason, title=title, occurred=occurred, aware=aware, grade=grade, category=category,
             sensitive=sensitive, mode=mode, place=(place, place_code, lat, lon),
-            casualties=(dead, missing, serious, light, trapped, evacuated), summary=summary,
+            casualties={
+                "dead": dead, "missing": missing, "serious": serious, "light": light, "injured": injured,
+                "trapped": trapped, "evacuated": evacuated,
+            },
+            summary=summary,
         )  # fmt: skip
         if len(body) == 1:
             raise WrongUsage(

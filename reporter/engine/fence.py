@@ -41,7 +41,7 @@ class Broker(Protocol):
     async def last_sequence(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Checkpoint:
     """All that the stream held at the broker's instant `at` had sequences up to `last`; noted at `noted_s`."""
 
@@ -53,9 +53,19 @@ class _Checkpoint:
 class Fence:
     """Knows through which instant all that the broker stored has been read."""
 
-    def __init__(self, broker: Broker, time: TimeSource, elapsed: Callable[[], float] | None = None) -> None:
-        """`elapsed` counts seconds that only go forward; without it they are those of `time`."""
+    def __init__(
+        self,
+        broker: Broker,
+        time: TimeSource,
+        elapsed: Callable[[], float] | None = None,
+        can_write: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`elapsed` counts seconds that only go forward; without it they are those of `time`.
+
+        `can_write` says whether the database takes anything just now.
+        """
         self._broker = broker
+        self._can_write = can_write
         self._time = time
         self._elapsed = elapsed or self._seconds_of_time
         self._proven = EPOCH
@@ -72,7 +82,8 @@ class Fence:
         1. All read: the broker's own time less the margin.
         2. A backlog: the newest checkpoint that the acknowledged floor has reached, or that has been waited for
            as long as the bounds above allow, counted from when it was noted: after downtime nothing is judged
-           before the backlog has had its time.
+           before the backlog has had its time. Seconds in which the database takes nothing do not count: what was
+           read cannot be acknowledged then, and a judgement could not be recorded either.
         3. No word for a second: a second ago.
         """
         through = await self._real_through()
@@ -138,6 +149,10 @@ class Fence:
             self._floor, self._advanced_s = standing.floor, now_s
         if not self._checkpoints or standing.at - self._checkpoints[-1].at >= MARGIN:
             self._checkpoints.append(_Checkpoint(standing.at, last, now_s))
+        if not self._can_write():
+            self._advanced_s = now_s
+            for checkpoint in self._checkpoints:
+                checkpoint.noted_s = now_s
         patience_s = STALLED_S if now_s - self._advanced_s >= STALLED_S else ADVANCING_S
         while self._checkpoints:
             oldest = self._checkpoints[0]

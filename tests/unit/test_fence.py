@@ -202,6 +202,25 @@ async def test_a_service_that_has_just_started_gives_the_broker_a_second_to_be_t
     assert await fence.judged_through() >= due
 
 
+async def test_seconds_in_which_the_database_takes_nothing_are_no_waiting(
+    broker: Broker, time: ManualTime
+) -> None:
+    writable = [False]
+    fence = Fence(broker, time, can_write=lambda: writable[0])
+    due = NOW
+    await fence.judged_through()
+    broker.last = 1
+
+    for _ in range(600):
+        time.advance(timedelta(milliseconds=100))
+        assert await fence.judged_through() < due
+    writable[0] = True
+    time.advance(timedelta(seconds=3.9))
+    assert await fence.judged_through() < due
+    time.advance(timedelta(seconds=0.1))
+    assert await fence.judged_through() >= due
+
+
 @pytest.mark.parametrize("how", ["disconnected", "silent"])
 async def test_without_the_broker_a_due_time_is_judged_a_second_later(
     fence: Fence, broker: Broker, time: ManualTime, how: str

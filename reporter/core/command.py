@@ -1,7 +1,7 @@
 """A command: what somebody asks for, as it arrived at its first durable edge; and what became of it."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -54,6 +54,10 @@ class Command:
     actor: str
     anomalies: tuple[str, ...] = ()
     message: Message | None = None
+    said: tuple[Mapping[str, object], Sequence[Problem]] | None = field(
+        default=None, compare=False, repr=False
+    )
+    """What `reading.incident_facts` finds in the data of an opening, where its door has read it already."""
 
     key: bytes = field(init=False, repr=False)
     """The identity, as the inbox keeps it: SHA-256 of source, newline, id."""

@@ -271,7 +271,10 @@ def _clocks(edition: Edition, view: View, received_at: datetime, filed: Sequence
 
 
 def _start(obligation: Obligation, anchors: Mapping[str, datetime]) -> datetime:
-    return next(anchors[bound.anchor] for bound in obligation.bounds if bound.anchor in anchors)
+    for bound in obligation.bounds:
+        if bound.anchor in anchors:
+            return anchors[bound.anchor]
+    raise KeyError(obligation.id)
 
 
 def _meet(clock: ClockView, edition: Edition, view: View, filed: Sequence[_Filed]) -> None:

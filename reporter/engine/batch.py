@@ -191,7 +191,7 @@ class Batch:
             await inbox.release(self.connection, aside, "accepted")
 
     async def _open(self, command: Command) -> Outcome:
-        facts, problems = reading.incident_facts(command.data)
+        facts, problems = command.said or reading.incident_facts(command.data)
         if "title" not in facts:
             wrong = [problem for problem in problems if problem.path == "title"]
             return _rejected(*(wrong or [Problem("title", "事件名称必填 / a title is required")]))

@@ -13,7 +13,8 @@ from reporter.timesource import sleep
 log = logging.getLogger(__name__)
 
 EVERY_S = 0.3
-GIVE_WAY_S_MAX = 2.0
+GIVE_WAY_S_MAX = 20.0
+CALM_S_MAX = 2.0
 LOOK_S = 0.05
 
 
@@ -45,7 +46,7 @@ class Indexer:
                 await sleep(LOOK_S)
                 continue
             try:
-                async with asyncio.timeout(GIVE_WAY_S_MAX):
+                async with asyncio.timeout(CALM_S_MAX):
                     await self._signals.calm.wait()
             except TimeoutError:
                 pass

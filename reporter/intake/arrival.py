@@ -10,6 +10,7 @@ from datetime import datetime
 from reporter import metrics
 from reporter.bus import Bus
 from reporter.core.command import Command, Message, Outcome, OutcomeKind, Problem
+from reporter.core.reading import incident_facts
 from reporter.core.terms import Anomaly, CommandKind
 from reporter.engine.record import Gate, failed
 from reporter.intake.envelope import read, reply_subject
@@ -56,8 +57,9 @@ def _read(arrival: Arrival) -> Read:
         event = read(arrival.subject, arrival.headers, arrival.body)
     except Unreadable as unreadable:
         return Read(arrival, None, tuple(unreadable.errors), answer_to)
+    kind = CommandKind(event.type)
     command = Command(
-        kind=CommandKind(event.type),
+        kind=kind,
         source=event.source,
         id=event.id,
         received_at=arrival.received_at,
@@ -67,6 +69,7 @@ def _read(arrival: Arrival) -> Read:
         actor=f"nats:{event.unit_code}",
         anomalies=(Anomaly.REPLY_REFUSED,) if is_refused else (),
         message=arrival.message,
+        said=incident_facts(event.data) if kind is CommandKind.OCCURRED else None,
     )
     return Read(arrival, command, (), answer_to)
 

@@ -40,6 +40,8 @@ RESTART_SHOWN_S = 60.0
 """How long a restart is said after it happened."""
 RENEW_S = ACK_WAIT_S / 3
 RECONNECT_S = 0.05
+BREATH = 20
+"""Messages read between two moments at which others may go on: the batch before, above all."""
 RETRIES_S_MAX = 30.0
 
 
@@ -50,6 +52,8 @@ class _Pulled:
     waiting: deque[Msg]
     arrived: asyncio.Event
     asked: int = 0
+    reading: Sequence[Msg] = ()
+    """The next batch, while the one before is being committed."""
 
 
 class _Silence(Exception):
@@ -153,17 +157,27 @@ class Intake:
                     await pulled.arrived.wait()
                     self.fetched_at = monotonic()
                     if batch := self._batch(pulled):
-                        arrivals = [self._arrival(message) for message in batch]
-                        self.holding.update(arrival.sequence for arrival in arrivals)
-                        read = commands_of(arrivals)  # while the batch before is still being committed
+                        pulled.reading = batch
+                        read = await self._read(batch)
                         if before is not None:
                             await before
+                        pulled.reading = ()
                         before = tasks.create_task(self._take(read, pulled))
         finally:
             try:
                 await subscription.unsubscribe()
             except BrokerError:
                 log.debug("unsubscribing from a lost broker", exc_info=True)
+
+    async def _read(self, batch: Sequence[Msg]) -> list[Read]:
+        """Reads a batch, giving way all the time: most of it is done while the batch before is being written."""
+        arrivals = [self._arrival(message) for message in batch]
+        self.holding.update(arrival.sequence for arrival in arrivals)
+        items: list[Read] = []
+        for start in range(0, len(arrivals), BREATH):
+            items += commands_of(arrivals[start : start + BREATH])
+            await sleep(0)
+        return items
 
     async def _ask(self, pulled: _Pulled, inbox: str) -> None:
         """Keeps a request open, for as many as fit."""
@@ -202,7 +216,7 @@ class Intake:
 
     async def _take(self, batch: Sequence[Read], pulled: _Pulled) -> None:
         """Takes one batch through the gate and acknowledges it; tries again in place while the database is away."""
-        self._gate.signals.backlog = bool(pulled.waiting)
+        self._gate.signals.backlog = bool(pulled.waiting or pulled.reading)
         self._is_committing = True
         done = asyncio.Event()
         try:
@@ -216,7 +230,7 @@ class Intake:
             self._is_committing = False
             self.fetched_at = monotonic()
             self.holding.difference_update(item.arrival.sequence for item in batch)
-            self._gate.signals.backlog = bool(pulled.waiting)
+            self._gate.signals.backlog = bool(pulled.waiting or pulled.reading)
 
     async def _settled(self, batch: Sequence[Read]) -> None:
         trouble, given_up_at = Trouble(log, "committing what arrived"), monotonic() + RETRIES_S_MAX
@@ -247,7 +261,7 @@ class Intake:
                 pass
             for reply in (
                 *(item.arrival.acknowledge_to for item in batch),
-                *(each.reply for each in pulled.waiting),
+                *(each.reply for each in (*pulled.reading, *pulled.waiting)),
             ):
                 if reply.startswith("$JS.ACK."):
                     await self._bus.client.publish(reply, b"+WPI")

@@ -163,10 +163,6 @@ class Hub:
     async def run(self) -> None:
         """Watches and tells, until cancelled. What fails is logged and tried again: no board dies of it."""
         token = ""
-        with suppress(
-            Exception
-        ):  # whoever looks first need not wait for everything; what is wrong shows then
-            await self._watch.fresh()
         updated_at = beaten_at = -AGE_S_MAX
         while True:
             with suppress(TimeoutError):

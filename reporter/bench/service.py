@@ -110,6 +110,11 @@ class Service:
         return int(file.read_text(encoding="ascii"))
 
     @property
+    def http(self) -> str:
+        """Its desk's URL."""
+        return str(self.ready["http"])
+
+    @property
     def nats(self) -> str:
         """Its broker's URL."""
         return str(self.ready["nats"])

@@ -7,19 +7,21 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from reporter.bench import archive, arm, deadlines, latency, notices
+from reporter.bench import archive, arm, board, deadlines, latency, notices
 from reporter.bench.ground import Ground
 from reporter.bench.results import Item, Sample, UnknownFigure, summarise
 from reporter.bench.shown import Progress, show_table
 from reporter.bench.sizes import FULL, QUICK, Sizes
 from reporter.settings import Settings
 
+_ON_ONE_BED = {arm.FIGURE: arm.measure, latency.FIGURE: latency.measure, board.FIGURE: board.measure}
+
 
 def figures_of(sizes: Sizes) -> list[str]:
     """The names of all figures, in the order in which they are measured."""
     bursts = [f"burst-{clocks}" for clocks in sizes.bursts]
     told = [f"notices-{clocks}" for clocks in sizes.bursts]
-    return [arm.FIGURE, latency.FIGURE, *bursts, *told, deadlines.PRECISION, *archive.FIGURES]
+    return [arm.FIGURE, latency.FIGURE, *bursts, *told, deadlines.PRECISION, board.FIGURE, *archive.FIGURES]
 
 
 def chosen(figures: Sequence[str], sizes: Sizes) -> list[str]:
@@ -105,11 +107,10 @@ async def _one(ground: Ground, sizes: Sizes, name: str, progress: Progress) -> l
         return await deadlines.precision(ground, sizes, progress.say)
     if name.startswith("notices-"):
         return await notices.burst(ground, int(name.partition("-")[2]), progress.say)
-    if name not in (arm.FIGURE, latency.FIGURE):
+    if name not in _ON_ONE_BED:
         return await deadlines.burst(ground, int(name.partition("-")[2]), progress.say)
-    measure = arm.measure if name == arm.FIGURE else latency.measure
     with ground.bed() as bed:
-        return await measure(bed, sizes, progress.say)
+        return await _ON_ONE_BED[name](bed, sizes, progress.say)
 
 
 def _tell(items: Sequence[Item], machine: dict[str, object], language: str, *, as_json: bool) -> None:

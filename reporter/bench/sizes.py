@@ -16,6 +16,11 @@ class Sizes:
     precision_s: float = 30
     open_incidents: tuple[int, ...] = (1_000, 100_000, 1_000_000)
     """Ascending. Memory is taken at each, as a ratio to the first; start beyond it; idle at the last."""
+    boards: int = 200
+    board_open: int = 500
+    board_archive: int = 50_000
+    board_changes_per_s: float = 4
+    board_s: float = 30
     settle_s: float = 20
     idle_s: float = 30
 
@@ -28,6 +33,9 @@ QUICK: Final = Sizes(
     precision_clocks=60,
     precision_s=6,
     open_incidents=(1_000, 20_000),
+    boards=40,
+    board_archive=2_000,
+    board_s=6,
     settle_s=5,
     idle_s=10,
 )

@@ -99,19 +99,23 @@ class Watch:
 
     def breaches(self) -> list[Breach]:
         """Every breach in the ledger, with the first instant at which it was seen to be committed."""
+        found = []
+        for text, seen_us in self.committed_us("breached").items():
+            line = json.loads(text)
+            due = micros(parse(line["at"]))
+            found.append(Breach(line["incident"], line["body"]["obligation"], due, seen_us))
+        return found
+
+    def committed_us(self, kind: str) -> dict[str, int]:
+        """Each ledger line of that kind, its text, and the first instant at which it was seen to be committed."""
         plain = Plain(self._url)
         try:
             mark = "rowid" if plain.is_sqlite else "xmin::text::bigint"
-            lines = plain.rows(f"SELECT {mark}, text FROM ledger WHERE kind = 'breached'")  # noqa: S608
+            lines = plain.rows(f"SELECT {mark}, text FROM ledger WHERE kind = ?", kind)  # noqa: S608
         finally:
             plain.close()
         seen = {mark: self._seen_at(mark, is_rowid=plain.is_sqlite) for mark in {line[0] for line in lines}}
-        found = []
-        for mark, text in lines:
-            line = json.loads(text)
-            due = micros(parse(line["at"]))
-            found.append(Breach(line["incident"], line["body"]["obligation"], due, seen[mark]))
-        return found
+        return {text: seen[mark] for mark, text in lines}
 
     def _seen_at(self, mark: int, *, is_rowid: bool) -> int:
         if is_rowid:
@@ -122,4 +126,4 @@ class Watch:
             epoch = snapshot.next_xid - snapshot.next_xid % XIDS
             if snapshot.sees(epoch + mark):
                 return snapshot.at_us
-        raise BenchError("a breach is in the ledger whose commit was not seen: the watch had ended")
+        raise BenchError("a line is in the ledger whose commit was not seen: the watch had ended")

@@ -13,6 +13,7 @@ from fastapi import Request
 
 from reporter.core.terms import AccountRole, CommandKind
 from reporter.desk.auth import Action, Caller, Right
+from reporter.engine.troubles import Trouble
 
 LANGUAGE_COOKIE: Final = "reporter_language"
 LANGUAGE_COOKIE_S: Final = 400 * 24 * 3600
@@ -62,7 +63,7 @@ class Frame:
     """What the layout needs beside the page's own context; `account` is None where nobody is signed in.
 
     `here` is the page's address, ready for a `lang=…` to be put behind it; `chosen_language` is what the reader
-    has just asked for, to be remembered.
+    has just asked for, to be remembered. `troubles` is what is wrong with the service, as the hub last heard.
     """
 
     account: str | None
@@ -72,13 +73,16 @@ class Frame:
     menu: tuple[Link, ...]
     here: str
     chosen_language: str | None = None
+    troubles: tuple[Trouble, ...] = ()
 
 
 NOBODY: Final = Frame(None, None, "", (), (), "?")
 """The frame of a page that anybody may see."""
 
 
-def frame_of(request: Request, caller: Caller | None, routes: Collection[str]) -> Frame:
+def frame_of(
+    request: Request, caller: Caller | None, routes: Collection[str], troubles: tuple[Trouble, ...] = ()
+) -> Frame:
     """The frame around the answer to `request`; `routes` are those that pages have."""
     path = request.url.path
     rest = [(name, value) for name, value in parse_qsl(request.url.query) if name != "lang"]
@@ -96,7 +100,16 @@ def frame_of(request: Request, caller: Caller | None, routes: Collection[str]) -
         )
 
     unit = caller.tree.node(caller.unit).name
-    return Frame(caller.account.title, AccountRole(role), unit, links(NAVIGATION), links(MENU), here, asked)
+    return Frame(
+        caller.account.title,
+        AccountRole(role),
+        unit,
+        links(NAVIGATION),
+        links(MENU),
+        here,
+        asked,
+        troubles,
+    )
 
 
 def _is_at(path: str, href: str) -> bool:

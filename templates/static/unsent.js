@@ -17,6 +17,8 @@ const keep = (items) => {
   } catch { return false; }
 };
 
+const account = () => document.body.dataset.account ?? "";
+
 const banner = document.createElement("div");
 banner.id = "unsent-forms";
 banner.className = "banner banner-warn no-print";
@@ -25,8 +27,10 @@ banner.hidden = true;
 document.getElementById("main")?.prepend(banner);
 
 const say = (text) => {
-  const items = waiting();
-  banner.hidden = !items.length && !text;
+  const all = waiting();
+  const items = all.filter((each) => each.account === account());
+  const others = all.length - items.length;
+  banner.hidden = !all.length && !text;
   banner.replaceChildren();
   if (items.length) {
     const strong = document.createElement("b");
@@ -48,6 +52,8 @@ const say = (text) => {
       banner.append(drop);
     }
   }
+  // What others have written in this browser is theirs to read.
+  if (others) banner.append(Object.assign(document.createElement("span"), { textContent: zh ? `另有 ${others} 份属于其他账号，待其登录后发送` : `${others} more of other accounts: sent once they sign in` }));
   if (text) banner.append(Object.assign(document.createElement("span"), { textContent: text }));
 };
 
@@ -96,8 +102,6 @@ export const flush = async (byHand = false) => {
   if (waiting().length) say();
 };
 
-const account = () => document.body.dataset.account ?? document.querySelector("form[data-keep]")?.dataset.keep ?? "";
-
 const submit = async (event) => {
   const form = event.target;
   if (!form.matches?.("form[data-keep]") || event.defaultPrevented) return;
@@ -111,7 +115,7 @@ const submit = async (event) => {
   for (const each of buttons) each.disabled = true;
   const action = event.submitter?.hasAttribute("formaction") ? event.submitter.formAction : form.action;
   const what = String(data.get("title") || data.get("of_title") || data.get("reason") || "").slice(0, 40);
-  const item = { key: String(data.get("key")), account: form.dataset.keep, action, title: form.dataset.title ?? "", what, at: Date.now(), body: "" };
+  const item = { key: String(data.get("key")), account: account(), action, title: form.dataset.title ?? "", what, at: Date.now(), body: "" };
   let result;
   try {
     if (files) {

@@ -111,6 +111,11 @@ class Hub:
         """How many boards are open."""
         return sum(len(group.clients) for group in self._groups.values())
 
+    @property
+    def troubles(self) -> tuple[Trouble, ...]:
+        """What was wrong with the service when that was last asked: seconds ago, while `run` runs."""
+        return self._troubles
+
     async def situation(self) -> Situation:
         """All that is open as committed by now: for a page that freezes or counts what the board shows."""
         return await self._watch.fresh()
@@ -163,29 +168,30 @@ class Hub:
     async def run(self) -> None:
         """Watches and tells, until cancelled. What fails is logged and tried again: no board dies of it."""
         token = ""
-        updated_at = beaten_at = -AGE_S_MAX
+        updated_at = beaten_at = asked_at = -AGE_S_MAX
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await self._changed.wait()
-            if not self._groups:
-                self._changed.clear()
-                continue
             try:
+                is_beat = monotonic() - beaten_at >= BEAT_S
+                if monotonic() - asked_at >= BEAT_S:  # every page shows it, so no board need be open
+                    self._troubles = troubles_of(await self._health())
+                    asked_at = monotonic()
+                if not self._groups:
+                    self._changed.clear()
+                    continue
                 is_rung = self._changed.is_set()
                 self._changed.clear()
                 seen = await self._database.change_token()
                 is_old = monotonic() - updated_at > AGE_S_MAX
                 is_turning = self._next_tone_at is not None and self._time.now() >= self._next_tone_at
-                is_beat = monotonic() - beaten_at >= BEAT_S
-                if is_beat:
-                    self._troubles = troubles_of(await self._health())
-                    beaten_at = monotonic()
                 if is_rung or seen != token or is_old or is_turning or is_beat:
                     await self._update()
                     token, updated_at = seen, monotonic()
                 if is_beat:
                     self._beat()
+                    beaten_at = monotonic()
                 await sleep(GAP_S)
             except Exception:
                 log.exception("the boards could not be brought up to date; it is tried again")

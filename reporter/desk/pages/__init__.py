@@ -17,7 +17,7 @@ from reporter.desk.auth import Action, Caller, Right
 from reporter.desk.doors import Door
 from reporter.desk.frame import LANGUAGE_COOKIE, LANGUAGE_COOKIE_S, NOBODY, Frame, frame_of
 from reporter.desk.problems import HttpProblem, forbidden
-from reporter.desk.services import Desk
+from reporter.desk.services import Desk, desk_of
 from reporter.desk.session import language_of
 from reporter.render import LANGUAGES
 
@@ -64,7 +64,7 @@ def find_pages() -> Iterator[Page]:
 
 def framed(request: Request, caller: Caller | None) -> Frame:
     """The frame of the page that answers `request`: pass it to `show`."""
-    return frame_of(request, caller, _routes())
+    return frame_of(request, caller, _routes(), desk_of(request).hub.troubles)
 
 
 def show(

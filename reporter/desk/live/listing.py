@@ -94,12 +94,17 @@ class Board:
         return "/?wall=1&page=" if self.view.is_wall else "/?page="
 
 
+Ranked = tuple[Open, tuple[str, ...]]
+"""An open incident with the tones of its clocks."""
+
+
 class Cards:
     """The cards of the situation, each made once and kept while nothing in it changes."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[Open, tuple[str, ...], Card]] = {}
         self._people: tuple[object, object] = (None, None)
+        self._ranked: tuple[object, datetime | None, list[Ranked]] = (None, None, [])
 
     def card(self, open_: Open, tones: tuple[str, ...], situation: Situation, now: datetime) -> Card:
         """The incident's card; the same object as before where it is equal."""
@@ -112,6 +117,17 @@ class Cards:
         made = card_of(open_, situation, now)
         self._known[open_.incident.id] = open_, tones, made
         return made
+
+    def ranked(self, situation: Situation, now: datetime) -> list[Ranked]:
+        """All that is open with the tones of its clocks, in order: once for all views of one moment."""
+        if self._ranked[0] is not situation or self._ranked[1] != now:
+            found = [
+                (open_, tuple(tone_of(clock, now) for clock in open_.clocks))
+                for open_ in situation.opens.values()
+            ]
+            found.sort(key=lambda each: _rank(*each))
+            self._ranked = situation, now, found
+        return self._ranked[2]
 
     def forget(self, situation: Situation) -> None:
         """Drops what is not open any more."""
@@ -126,12 +142,7 @@ def board_of(situation: Situation, view: View, now: datetime, cards: Cards) -> B
     then those that wait for nothing any more, the newest first. Where there is more than one page, the worst
     overdue ones stand on each.
     """
-    seen = [
-        (open_, tuple(tone_of(clock, now) for clock in open_.clocks))
-        for open_ in situation.opens.values()
-        if open_.is_within(view.scope)
-    ]
-    seen.sort(key=lambda each: _rank(*each))
+    seen = [each for each in cards.ranked(situation, now) if each[0].is_within(view.scope)]
     size = WALL_PAGE if view.is_wall else PAGE
     pinned = 0
     if len(seen) > size:
@@ -208,7 +219,7 @@ def _rank(open_: Open, tones: tuple[str, ...]) -> tuple[bool, int, float]:
     return is_drill, 0 if "overdue" in tones else 1, min(waiting).timestamp()
 
 
-def _counts(seen: list[tuple[Open, tuple[str, ...]]]) -> Counts:
+def _counts(seen: list[Ranked]) -> Counts:
     actual = [tones for open_, tones in seen if open_.incident.mode == Mode.ACTUAL]
     found = Counter(tone for tones in actual for tone in tones)
     return Counts(len(actual), len(seen) - len(actual), found["overdue"], found["soon"], found["running"])

@@ -2,6 +2,7 @@
 
 import sys
 from io import TextIOWrapper
+from typing import Any, Final, cast  # Any: an exception of typer's
 
 import typer
 
@@ -22,6 +23,11 @@ from reporter.cli import (
     service,
     world,
 )
+from reporter.cli.trouble import WRONG_USAGE
+from reporter.cli.verb import print_json
+
+JSON: Final = "--json"
+_USAGE_ERROR: Final = cast("type[Exception]", typer.BadParameter.__mro__[1])
 
 app = typer.Typer(
     name="reporter",
@@ -63,4 +69,23 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             # JSON and Chinese must come out whatever the locale says; a terminal keeps its own encoding.
             stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
-    app(prog_name="reporter")
+    if JSON not in sys.argv[1:]:
+        app(prog_name="reporter")
+    sys.exit(_told_as_json())
+
+
+def _told_as_json() -> int:
+    """Runs the command line; where it is itself wrong, the document that says so is on stdout as any other."""
+    try:
+        status = app(prog_name="reporter", standalone_mode=False)
+    except _USAGE_ERROR as error:
+        wrong: Any = error  # what typer calls it has no public name
+        wrong.show()
+        names = getattr(getattr(wrong, "param", None), "opts", None) or [getattr(wrong, "option_name", "")]
+        said = str(wrong.format_message())
+        document = {"title": "reporter", "status": None, "detail": said}
+        print_json(document | {"errors": [{"path": names[0] or "", "message": said}]})
+        return WRONG_USAGE
+    except typer.Abort:
+        return 1
+    return int(status or 0)

@@ -42,6 +42,7 @@ NAVIGATION: Final = (
 MENU: Final = (
     Entry("/account", ("我的账号", "My account"), "account", Action.SELF),
     Entry("/accounts", ("账号管理", "Accounts"), "account", Action.ACCOUNTS),
+    Entry("/channels", ("通知渠道", "Channels"), "bell", Action.CHANNELS),
     Entry("/desk-log", ("值班台日志", "The desk's log"), "audit", Action.LOG),
 )
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from reporter.bus import HEARTBEAT, Bus
 from reporter.core.instants import rfc3339
+from reporter.engine.again import Trouble
 from reporter.engine.record import Gate
 from reporter.timesource import TimeSource, sleep
 
@@ -17,12 +18,15 @@ BEAT_S = 5.0
 
 async def run(gate: Gate) -> None:
     """Sweeps and checkpoints every second; runs until cancelled."""
+    trouble = Trouble(log, "the sweep", EVERY_S)
     while True:
         try:
             await gate.sweep()
             await gate.database.checkpoint()
-        except Exception:
-            log.exception("the sweep failed; it is tried again in a second")
+        except Exception as error:
+            await trouble.failed(error)
+            continue
+        trouble.over()
         await sleep(EVERY_S)
 
 

@@ -34,6 +34,10 @@ POST /account/sessions                               in  yes yes yes yes yes yes
 GET  /accounts                                  in  no  no  no  no  yes no   no
 POST /accounts                                  in  no  no  no  no  yes no   no
 POST /accounts/{account_id}                     in  no  no  no  no  yes no   no
+GET  /channels                                  in  no  no  no  no  yes no   no
+POST /channels/test                             in  no  no  no  no  yes no   no
+POST /channels/rehearsals                       in  no  no  no  no  yes no   no
+POST /channels/rehearsals/{number}/answers      in  no  no  no  no  yes no   no
 GET  /desk-log                                       in  no  no  no  yes yes no   no
 GET  /desk-log.csv                                   in  no  no  no  yes yes no   no
 GET  /audit                                     in  yes yes yes yes yes yes  yes

@@ -41,13 +41,12 @@ from reporter.resources import schedules_dir
 from reporter.settings import Settings
 from reporter.store import schema, setup
 from reporter.store.database import SERVICE_PATIENCE_MS, Database, open_database
-from reporter.store.filebox import FileBox
+from reporter.store.filebox import FOLDER, FileBox
 from reporter.timesource import SystemTime, TimeSource
 
 log = logging.getLogger(__name__)
 
 NATS_FOLDER = "nats"
-ATTACHMENTS_FOLDER = "attachments"
 _FIRST_RUN = """\
 还没有管理员。请在一小时内打开此链接创建，仅可使用一次：
 Nobody administers this installation yet. Within the hour, open this link, once, to make the administrator:
@@ -206,7 +205,7 @@ class Service:
             language=self.settings.language,
             schedules=catalog.schedules.keys(),
             catalog=catalog,
-            files=FileBox(self.settings.data_dir / ATTACHMENTS_FOLDER, self.settings.attachment_bytes_max),
+            files=FileBox(self.settings.data_dir / FOLDER, self.settings.attachment_bytes_max),
             channels=channels,
             public_url=self.settings.public_url,
             receipt_secrets=_by_channel(self.settings.receipt_secrets),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from reporter.settings import Settings
     from reporter.store.copies import Copy
+    from reporter.store.filecopies import Files
     from reporter.store.rehearsal import Rehearsed
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="备份文件。The backup.")]
@@ -27,9 +28,9 @@ def register(db: typer.Typer) -> None:
     """Adds the verbs."""
 
     @verb(db, "backup", *STORE)
-    async def db_backup(call: Call, file: File) -> None:
-        """备份，服务可在运行；旁附 SHA-256。Copies the database, also of a running service."""
-        from reporter.store import copies, dumps
+    async def db_backup(call: Call, file: File) -> int:
+        """备份数据库和附件，服务可在运行；旁附 SHA-256。Copies database and attachments, also while serving."""
+        from reporter.store import copies, dumps, filecopies
         from reporter.timesource import SystemTime
 
         now = SystemTime().now()
@@ -38,8 +39,12 @@ def register(db: typer.Typer) -> None:
                 copy = copies.back_up(_sqlite_file(call.settings), file)
             else:
                 copy = dumps.back_up(call.settings.database, file)
+            names = filecopies.named_in(copy.path, call.settings.database)
+            files = await filecopies.back_up(copy.path, names, _attachments(call.settings))
         copies.note(call.settings.data_dir, copy, now)
-        call.answer(_document(copy), lambda: call.say(f"已备份到 {copy.path}", f"backed up to {copy.path}"))
+        document = _document(copy) | {"attachments": _counted(files)}
+        call.answer(document, lambda: _backed_up(call, copy, files))
+        return int(bool(files.lost))
 
     @verb(db, "restore", *STORE)
     async def db_restore(
@@ -50,7 +55,8 @@ def register(db: typer.Typer) -> None:
         ] = False,
     ) -> None:
         """校验后恢复备份。Puts a backup back, after checking that it is whole."""
-        from reporter.store import copies, dumps
+        from reporter.store import copies, dumps, filecopies
+        from reporter.store.copies import CopyRefused
         from reporter.store.schema import REVISION
 
         with _refusals():
@@ -61,14 +67,21 @@ def register(db: typer.Typer) -> None:
             else:
                 target, there = await _there(call.settings)
                 copy = dumps.restore(file, call.settings.database, there, force=force)
+        try:  # clocks go on, whatever is wrong with files
+            files = await filecopies.restore(file, _attachments(call.settings))
+        except CopyRefused as why:
+            raise Trouble(
+                f"数据库已恢复到 {target}，附件没有恢复：{why.zh}",
+                f"the database was restored to {target}, the attachments were not: {why.en}",
+            ) from None
         is_old = copy.revision != REVISION
         call.answer(
-            _document(copy) | {"restored": target, "revision": copy.revision},
+            _document(copy) | {"restored": target, "revision": copy.revision, "attachments": _counted(files)},
             lambda: call.say(
-                f"已恢复到 {target}；请运行 "
+                f"已恢复到 {target}，附件 {files.count} 个；请运行 "
                 + ("`reporter db upgrade`，再运行 " if is_old else "")
                 + "`reporter ledger verify`",
-                f"restored to {target}; now run "
+                f"restored to {target}, with {files.count} attachments; now run "
                 + ("`reporter db upgrade`, then " if is_old else "")
                 + "`reporter ledger verify`",
             ),
@@ -93,6 +106,25 @@ def register(db: typer.Typer) -> None:
         return int(not document["ok"])
 
 
+def _backed_up(call: Call, copy: "Copy", files: "Files") -> str:
+    said = call.say(
+        f"已备份到 {copy.path}，附件 {files.count} 个",
+        f"backed up to {copy.path}, with {files.count} attachments",
+    )
+    if not files.lost:
+        return said
+    folder, count, one = _attachments(call.settings), len(files.lost), files.lost[0]
+    return f"{said}\n" + call.say(
+        f"■ {count} 个附件不在 {folder} 或已损坏，如 {one}；若在别的机器上，请在那里备份",
+        f"■ {count} attachments are not in {folder}, or damaged there, such as {one}; where another machine has "
+        "them, back up there",
+    )
+
+
+def _counted(files: "Files") -> Document:
+    return {"count": files.count, "bytes": files.size, "lost": list(files.lost)}
+
+
 @contextmanager
 def _refusals() -> "Iterator[None]":
     """Turns a refused copy into Trouble."""
@@ -108,6 +140,12 @@ def _sqlite_file(settings: "Settings") -> Path:
     from reporter.store.database import SQLITE_FILE
 
     return settings.data_dir / SQLITE_FILE
+
+
+def _attachments(settings: "Settings") -> Path:
+    from reporter.store.filebox import FOLDER
+
+    return settings.data_dir / FOLDER
 
 
 def _fit(settings: "Settings", file: Path) -> None:
@@ -148,13 +186,14 @@ def _rehearsed(file: Path, found: "Rehearsed") -> Document:
     ]
     differing = [{"incident": each.incident, "problem": each.problem} for each in found.differences or ()]
     return {
-        "ok": not defects and not differing,
+        "ok": not defects and not differing and not found.files.lost,
         "file": str(file),
         "revision": found.revision,
         "incidents": found.checked.incidents,
         "lines": found.checked.lines,
         "seals": found.checked.seals,
         "replayed": found.differences is not None,
+        "attachments": _counted(found.files),
         "clocks": {"waiting": found.clocks.waiting, "overdue": found.clocks.overdue},
         "next": [
             {
@@ -192,6 +231,15 @@ def _told(call: Call, document: Document) -> "RenderableType":
         ),
     ]
     headings = call.say("编号 事件 义务 时限", "code incident obligation due").split()
+    if lost := document["attachments"]["lost"]:
+        lines.append(
+            call.say(
+                f"■ {len(lost)} 个附件不在备份中或已损坏",
+                f"■ {len(lost)} attachments are not in it, or damaged",
+            )
+        )
+    elif count := document["attachments"]["count"]:
+        lines.append(call.say(f"附件 {count} 个，完好", f"{count} attachments, whole"))
     rows = [
         (each["code"], each["title"], each["obligation"], local(each["due_at"], call.settings.zone))
         for each in document["next"]

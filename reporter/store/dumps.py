@@ -67,6 +67,19 @@ def restore(source: Path, url: str, there: str | None, *, force: bool = False) -
     return Copy(source, source.stat().st_size, digest, revision)
 
 
+def attachments(dump: Path, url: str) -> list[str]:
+    """The SHA-256 of every attachment that a dump names, each once, in order. Errors: CopyRefused."""
+    command = ["pg_restore", "--data-only", "--table=attachments", "--file=-", str(dump)]
+    told = _run(command, url, shlex.join(command))
+    found = re.search(
+        r"^COPY [^\n]*attachments \(([^)]*)\)[^\n]*\n(.*?)^\\\.$", told, re.MULTILINE | re.DOTALL
+    )
+    if found is None:
+        return []
+    column = [name.strip() for name in found[1].split(",")].index("sha256")
+    return sorted({line.split("\t")[column] for line in found[2].splitlines()})
+
+
 def _revision(dump: Path, url: str, by_hand: str = "") -> str:
     """The schema's revision as it stands in a dump. Errors: CopyRefused for what is no dump of this product."""
     listed = _run(["pg_restore", "--list", str(dump)], url, by_hand)

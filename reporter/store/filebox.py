@@ -14,6 +14,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import IO, Final
 
+FOLDER: Final = "attachments"
+"""Of the data folder: where the files lie."""
 CHUNK: Final = 256 * 1024
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 

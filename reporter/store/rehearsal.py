@@ -1,9 +1,10 @@
 """A rehearsal: a backup is restored into a throw-away place, proved there, and thrown away.
 
 It shows what a restore would bring back: whether every chain and seal holds, whether the tables follow from the
-ledger, and the clocks that would go on.
+ledger, the clocks that would go on, and whether the attachments are there.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,14 +18,16 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from reporter.store import copies, dumps, schema
+from reporter.store import copies, dumps, filecopies, schema
 from reporter.store import models as m
 from reporter.store.copies import CopyRefused
 from reporter.store.database import SQLITE_FILE, Database, open_database
+from reporter.store.filecopies import Files
 from reporter.store.ledger_check import Checked
 from reporter.store.replay import Difference, replay
 from reporter.store.seal_check import verify
 
+ATTACHMENT = m.table(m.Attachment)
 CLOCK = m.table(m.Clock)
 INCIDENT = m.table(m.Incident)
 NEXT_SHOWN = 5
@@ -58,6 +61,7 @@ class Rehearsed:
     checked: Checked
     differences: tuple[Difference, ...] | None
     clocks: Clocks
+    files: Files
 
 
 async def rehearse(source: Path, url: str | None, now: datetime, *, is_quick: bool = False) -> Rehearsed:
@@ -74,7 +78,10 @@ async def rehearse(source: Path, url: str | None, now: datetime, *, is_quick: bo
         async with database.snapshot() as connection:
             if not is_quick:
                 differences = tuple([each async for each in replay(connection)])
-            return Rehearsed(revision, checked, differences, await pending_clocks(connection, now))
+            named = (await connection.scalars(select(ATTACHMENT.c.sha256).distinct())).all()
+            clocks = await pending_clocks(connection, now)
+        files = await asyncio.to_thread(filecopies.examine, source, named)
+        return Rehearsed(revision, checked, differences, clocks, files)
 
 
 async def pending_clocks(connection: AsyncConnection, now: datetime) -> Clocks:

@@ -1,9 +1,6 @@
 """Backups made under load are whole, a rehearsal proves them, and what is restored goes on where it was."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,79 +9,17 @@ from sqlalchemy import text
 
 from reporter.engine.record import Gate
 from reporter.engine.seal import Sealer
-from reporter.store import copies, dumps, schema
+from reporter.store import dumps, schema
 from reporter.store import models as m
 from reporter.store.copies import Copy, CopyRefused, sidecar
-from reporter.store.database import SQLITE_FILE, Database
-from reporter.store.rehearsal import Rehearsed, rehearse
+from reporter.store.database import Database
+from reporter.store.rehearsal import rehearse
 from reporter.store.seal_check import verify
 from reporter.timesource import ManualTime
-from tests.contract.gateworld import World, world_on
+from tests.contract.copyworld import Place
+from tests.contract.gateworld import World
 from tests.contract.sealworld import free
-from tests.postgres import PostgresServer
 from tests.unit.factories import CATALOG, at
-
-
-@dataclass
-class Place:
-    """A world, and the ways of copying that go with its database."""
-
-    world: World
-    folder: Path
-    elsewhere: str
-    """The URL of an empty database to restore into."""
-
-    @property
-    def url(self) -> str:
-        return self.world.database.url.set(drivername=self.world.database.kind).render_as_string(
-            hide_password=False
-        )
-
-    def back_up(self, name: str) -> Copy:
-        file = self.world.database.path
-        target = self.folder / name
-        return dumps.back_up(self.url, target) if file is None else copies.back_up(file, target)
-
-    def restore(self, copy: Copy, there: str | None = None, *, force: bool = False) -> Copy:
-        if self.world.database.path is None:
-            return dumps.restore(copy.path, self.elsewhere, there, force=force)
-        return copies.restore(copy.path, Path(self.elsewhere.removeprefix("sqlite:///")), force=force)
-
-    async def rehearse(self, copy: Copy) -> Rehearsed:
-        return await rehearse(
-            copy.path, None if self.world.database.path else self.url, self.world.time.now()
-        )
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
-    """A world and an empty place beside it."""
-    if request.param == "sqlite":
-        for name in ("live", "new"):
-            (tmp_path / name).mkdir()
-        urls = [f"sqlite:///{tmp_path / name / SQLITE_FILE}" for name in ("live", "new")]
-    else:
-        request.getfixturevalue("programs")
-        urls = request.getfixturevalue("two_databases")
-    async with world_on(urls[0], CATALOG, at(0)) as world:
-        yield Place(world, tmp_path, urls[1])
-
-
-@pytest.fixture
-def programs(postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Puts `pg_dump` and `pg_restore` of the tests' own server on the PATH."""
-    folder = postgres_server.programs()
-    if folder is not None:
-        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-
-
-@pytest.fixture
-def two_databases(postgres_server: PostgresServer) -> Iterator[list[str]]:
-    """The URLs of two empty databases of this test's own."""
-    urls = [postgres_server.create_database() for _ in range(2)]
-    yield urls
-    for url in urls:
-        postgres_server.drop_database(url)
 
 
 async def test_a_backup_under_load_is_whole_and_its_clocks_go_on_after_a_restore(place: Place) -> None:

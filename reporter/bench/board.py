@@ -71,10 +71,11 @@ async def measure(bed: Bed, sizes: Sizes, say: Say) -> list[Sample]:
     async with Service(bed) as service:
         say(f"the page, with {sizes.board_archive:,} closed incidents")
         with_archive = await _page(service, secrets)
-        late_ms = await _changes(bed, service, secrets, sizes, say)
+        late_ms, cpu_ms = await _changes(bed, service, secrets, sizes, say)
     visible = (("visible_p50", 0.5), ("visible_p95", 0.95), ("visible_max", 1.0))
     return [
         *(Sample(FIGURE, name, "ms", percentile(late_ms, share)) for name, share in visible),
+        Sample(FIGURE, "visible_cpu", "ms", cpu_ms),
         *(Sample(FIGURE, name, unit, value) for (name, unit), value in without.items()),
         *(
             Sample(FIGURE, f"archive_{name}", unit, value, without[name, unit])
@@ -138,8 +139,11 @@ async def _page(service: Service, secrets: Sequence[str]) -> dict[tuple[str, str
     }
 
 
-async def _changes(bed: Bed, service: Service, secrets: Sequence[str], sizes: Sizes, say: Say) -> list[float]:
-    """The milliseconds from the commit of each change to its event, for every board that shows the incident."""
+async def _changes(
+    bed: Bed, service: Service, secrets: Sequence[str], sizes: Sizes, say: Say
+) -> tuple[list[float], float]:
+    """The milliseconds from the commit of each change to its event, for every board that shows the incident; and of
+    the service's processor time for each change, with all that it did meanwhile."""
     readers = await _readers(service, secrets, sizes.boards)
     async with _desk(service, secrets[0]) as client:
         hot = [await _opened(client, number) for number in range(HOT)]
@@ -147,12 +151,14 @@ async def _changes(bed: Bed, service: Service, secrets: Sequence[str], sizes: Si
         async with _onlookers(service, readers) as looking:
             with Watch(bed.database) as watch:
                 changes = []
+                before_s = cpu_s(service.pid)
                 started = time.perf_counter()
                 for number in range(int(sizes.board_changes_per_s * sizes.board_s)):
                     due_s = number / sizes.board_changes_per_s
                     await sleep(max(0.0, started + due_s - time.perf_counter()))
                     changes.append(await _changed(client, hot[number % HOT], number))
                     say(f"{number + 1} changes on {len(readers)} boards")
+                used_s = cpu_s(service.pid) - before_s
                 await sleep(SHOWN_WITHIN_S)
             shown = await looking.end()
     committed = {
@@ -166,7 +172,7 @@ async def _changes(bed: Bed, service: Service, secrets: Sequence[str], sizes: Si
             if change.mark not in marks or change.mark not in committed:
                 raise BenchError(f"a board of {reader.unit} was not shown {change.mark}")
             late_ms.append((marks[change.mark] - committed[change.mark]) / 1000)
-    return late_ms
+    return late_ms, used_s / len(changes) * 1000
 
 
 async def _readers(service: Service, secrets: Sequence[str], boards: int) -> list[Reader]:

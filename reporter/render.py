@@ -2,17 +2,30 @@
 
 Autoescape for `.html` (a notice in `.txt` is plain text), and a name the context lacks is an error, never an
 empty place. Logic in templates stops at `if` and `for`: instants, spans and terms go through the filters.
+
+Each language has templates of its own: `t("中文", "English")` is decided when they are compiled, so that a text of
+many such pieces is a handful of strings. A burst of breaches is thousands of texts at one instant.
 """
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
+from typing import Any  # options of Jinja's
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context, select_autoescape
+from jinja2 import (
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateAssertionError,
+    nodes,
+    pass_context,
+    select_autoescape,
+)
 from jinja2.environment import TemplateModule
 from jinja2.runtime import Context
+from jinja2.visitor import NodeTransformer
 
 from reporter.core.terms import label
 from reporter.resources import templates_dir
@@ -31,13 +44,13 @@ class Renderer:
     def __init__(self, zone: str, language: str = "zh", folder: Path | None = None) -> None:
         self._zone = ZoneInfo(zone)
         self._language = language
-        self._environment = _environment(folder or templates_dir())
+        self._environments = {each: _environment(folder or templates_dir(), each) for each in LANGUAGES}
         self._modules: dict[tuple[str, str], TemplateModule] = {}
 
     def render(self, name: str, *, language: str | None = None, **context: object) -> str:
         """The text of template `name`. Errors: jinja2's, for a missing template or a missing name."""
         language = language or self._language
-        return self._environment.get_template(name).render(
+        return self._environments[language].get_template(name).render(
             {"language": language, "lang": LANGUAGE_TAGS[language], "zone": self._zone, **context}
         )
 
@@ -46,13 +59,42 @@ class Renderer:
         key = (name, language)
         if key not in self._modules:
             shared = {"language": language, "lang": LANGUAGE_TAGS[language], "zone": self._zone}
-            self._modules[key] = self._environment.get_template(name).make_module(shared)
+            self._modules[key] = self._environments[language].get_template(name).make_module(shared)
         return str(getattr(self._modules[key], macro)(*args))
 
 
-@lru_cache(maxsize=4)
-def _environment(folder: Path) -> Environment:
-    environment = Environment(
+class _Chosen(NodeTransformer):
+    """Puts the text of one language in the place of every `t("中文", "English")`."""
+
+    def __init__(self, language: str) -> None:
+        self._index = LANGUAGES.index(language)
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:
+        self.generic_visit(node)
+        if not isinstance(node.node, nodes.Name) or node.node.name != "t":
+            return node
+        if len(node.args) != len(LANGUAGES) or node.kwargs or node.dyn_args or node.dyn_kwargs:
+            msg = "t() takes the text in each language"
+            raise TemplateAssertionError(msg, node.lineno)
+        return node.args[self._index]
+
+
+class _Environment(Environment):
+    """Templates in one language."""
+
+    def __init__(self, language: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._chosen = _Chosen(language)
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        found: nodes.Template = self._chosen.visit(super()._parse(source, name, filename))
+        return found
+
+
+@lru_cache(maxsize=8)
+def _environment(folder: Path, language: str) -> Environment:
+    environment = _Environment(
+        language,
         loader=FileSystemLoader(folder),
         autoescape=select_autoescape(
             enabled_extensions=("html", "xml"), default=False, default_for_string=True
@@ -71,14 +113,7 @@ def _environment(folder: Path) -> Environment:
         term=_term,
         instant=_instant,
     )
-    environment.globals["t"] = _t
     return environment
-
-
-@pass_context
-def _t(context: Context, chinese: str, english: str) -> str:
-    """The text in the reader's language."""
-    return english if context["language"] == "en" else chinese
 
 
 @pass_context

@@ -1,17 +1,18 @@
 """HTTP as every channel here uses it: one bounded client, nothing followed, nothing kept, nothing told.
 
-httpx costs a tenth of a second to import: it is at first use.
+aiohttp, since its parser is C: a small POST costs it a tenth of a millisecond, and a burst of breaches is thousands.
+It costs a fifth of a second to import: it is at first use.
 """
 
 import asyncio
-import logging
-import sys
+import os
+import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from importlib.util import find_spec
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from reporter import __version__
@@ -19,12 +20,17 @@ from reporter.channels.contract import ChannelError
 from reporter.timesource import SystemTime
 
 if TYPE_CHECKING:
-    import httpx
+    import aiohttp
+    import yarl
 
 CONNECTIONS_MAX: Final = 64
 ANSWER_BYTES_MAX: Final = 64 * 1024
 RETRY_AFTER_S_MAX: Final = 3600.0
 WORTH_TRYING_AGAIN: Final = {408, 425, 429}
+KEPT_S: Final = 4.0
+"""How long an idle connection is kept: many servers end theirs after five seconds, and a request may meet that."""
+_AS_WRITTEN: Final = re.compile(r"[!-~]+")
+"""An address that goes out as it stands: a gateway may have signed its very letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,75 +64,85 @@ class Poster:
     """
 
     def __init__(self) -> None:
-        self._client: httpx.AsyncClient | None = None
+        self._client: aiohttp.ClientSession | None = None
         self._opening = asyncio.Lock()
 
     async def send(
         self, method: str, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float
     ) -> Answer:
         """One request within `timeout_s` seconds, whatever the status. Errors: ChannelError."""
-        client = await self._open()
-        from httpx import HTTPError, InvalidURL, UnsupportedProtocol
+        client = self._client or await self._open()
+        from aiohttp import ClientError, InvalidURL
 
         try:
+            address = _address(url)
             async with asyncio.timeout(timeout_s):
-                return await _send(client, method, url, body, headers, timeout_s)
+                return await _send(client, method, address, body, headers)
         except TimeoutError as error:
             msg = f"no answer within {timeout_s:g} s"
             raise ChannelError(msg, permanent=False) from error
-        except (InvalidURL, UnsupportedProtocol) as error:
+        except InvalidURL:
             msg = "not an address that can be posted to"
-            raise ChannelError(msg, permanent=True) from error
-        except HTTPError as error:
-            # The type only: an httpx message may quote the address, which may hold a password.
+            raise ChannelError(msg, permanent=True) from None
+        except (ClientError, OSError, ValueError) as error:
+            # The type only: the message may quote the address, which may hold a password.
             raise ChannelError(type(error).__name__, permanent=False) from None
 
     async def close(self) -> None:
         if self._client is not None:
-            await self._client.aclose()
+            await self._client.close()
 
-    async def _open(self) -> "httpx.AsyncClient":
+    async def _open(self) -> "aiohttp.ClientSession":
         async with self._opening:
             if self._client is None:
-                self._client = await asyncio.to_thread(_client)
+                self._client = _client(await asyncio.to_thread(_trust))
             return self._client
 
 
-def _client() -> "httpx.AsyncClient":
-    import httpx
+def _trust() -> ssl.SSLContext:
+    """Whom to believe; also imports what takes long."""
+    import aiohttp  # noqa: F401 - so that the loop does not stand still for it
+    import certifi
 
-    for name in ("httpx", "httpcore"):  # they log every address, and addresses hold tokens
-        logging.getLogger(name).setLevel(logging.WARNING)
-    if find_spec("sniffio") is None:
-        # httpcore asks for it at every lock of every request, and an import that fails is searched for anew each
-        # time: a third of all the time that a burst of notices took. None says once that it is not there.
-        sys.modules["sniffio"] = None  # type: ignore[assignment]
-    return httpx.AsyncClient(
-        limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX),
-        follow_redirects=False,
-        trust_env=False,
-        verify=httpx.create_ssl_context(),
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        headers={"user-agent": f"reporter/{__version__}", "accept-encoding": "identity"},
+    return ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or certifi.where())
+
+
+def _client(trust: ssl.SSLContext) -> "aiohttp.ClientSession":
+    import aiohttp
+
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, keepalive_timeout=KEPT_S, ssl=trust),
+        timeout=aiohttp.ClientTimeout(),  # of its own none: each request has one for the whole of it
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        headers={"user-agent": f"reporter/{__version__}", "accept": "*/*", "accept-encoding": "identity"},
     )
 
 
+@lru_cache(maxsize=1024)
+def _address(url: str) -> "yarl.URL":
+    """The address. Errors: aiohttp's InvalidURL."""
+    from aiohttp import InvalidURL
+    from yarl import URL
+
+    try:
+        address = URL(url, encoded=_AS_WRITTEN.fullmatch(url) is not None)
+    except ValueError:
+        raise InvalidURL(url) from None
+    if address.scheme not in ("http", "https") or not address.host:
+        raise InvalidURL(url)
+    return address
+
+
 async def _send(
-    client: "httpx.AsyncClient",
-    method: str,
-    url: str,
-    body: bytes,
-    headers: Mapping[str, str],
-    timeout_s: float,
+    client: "aiohttp.ClientSession", method: str, address: "yarl.URL", body: bytes, headers: Mapping[str, str]
 ) -> Answer:
-    sending = client.stream(method, url, content=body or None, headers=dict(headers), timeout=timeout_s)
+    sending = client.request(method, address, data=body or None, headers=headers, allow_redirects=False)
     async with sending as answer:
         read = bytearray()
-        async for chunk in answer.aiter_raw():
+        while len(read) <= ANSWER_BYTES_MAX and (chunk := await answer.content.readany()):
             read += chunk
-            if len(read) > ANSWER_BYTES_MAX:
-                break
-        return Answer(answer.status_code, answer.headers, bytes(read[:ANSWER_BYTES_MAX]))
+        return Answer(answer.status, answer.headers, bytes(read[:ANSWER_BYTES_MAX]))
 
 
 def _seconds(retry_after: str | None) -> float:

@@ -234,7 +234,7 @@ async def test_static_files_are_served_and_nothing_beside_them(world: World) -> 
 def test_a_page_uses_what_its_context_declares_and_no_more(
     template: str, context: "type[DataclassInstance]"
 ) -> None:
-    environment = _environment(templates_dir())
+    environment = _environment(templates_dir(), "zh")
     used: set[str] = set()
     macros: set[str] = set()
     waiting = [f"pages/{template}.html"]

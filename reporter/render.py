@@ -45,21 +45,30 @@ class Renderer:
         self._zone = ZoneInfo(zone)
         self._language = language
         self._environments = {each: _environment(folder or templates_dir(), each) for each in LANGUAGES}
+        self._known = {
+            each: {**environment.globals, "language": each, "lang": LANGUAGE_TAGS[each], "zone": self._zone}
+            for each, environment in self._environments.items()
+        }
         self._modules: dict[tuple[str, str], TemplateModule] = {}
 
     def render(self, name: str, *, language: str | None = None, **context: object) -> str:
         """The text of template `name`. Errors: jinja2's, for a missing template or a missing name."""
         language = language or self._language
-        return self._environments[language].get_template(name).render(
-            {"language": language, "lang": LANGUAGE_TAGS[language], "zone": self._zone, **context}
-        )
+        environment = self._environments[language]
+        template = environment.get_template(name)
+        try:
+            # As `Template.render` does it, but without merging what all texts know into each of them anew.
+            known = template.new_context(self._known[language] | context, shared=True)
+            return "".join(template.root_render_func(known))
+        except Exception:
+            environment.handle_exception()  # raises it again, as of the template's line
 
     def macro(self, name: str, macro: str, *args: object, language: str) -> str:
         """What one macro of template `name` makes of `args`: how a part of a page is sent alone."""
         key = (name, language)
         if key not in self._modules:
-            shared = {"language": language, "lang": LANGUAGE_TAGS[language], "zone": self._zone}
-            self._modules[key] = self._environments[language].get_template(name).make_module(shared)
+            template = self._environments[language].get_template(name)
+            self._modules[key] = template.make_module(self._known[language])
         return str(getattr(self._modules[key], macro)(*args))
 
 
@@ -104,6 +113,7 @@ def _environment(folder: Path, language: str) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         auto_reload=False,
+        cache_size=-1,  # all of them are kept: they are few
     )
     environment.filters.update(
         local_until=_local_until,

@@ -8,10 +8,10 @@ per secret, so that secrets can be changed without a gap.
 import base64
 import binascii
 import hmac
-import json
 from collections.abc import Sequence
 from typing import Annotated
 
+import orjson
 from pydantic import AfterValidator, SecretStr
 
 from reporter.channels.accounts import DEFAULT, Account, Accounts, WebAddress, accounts
@@ -73,7 +73,7 @@ class Webhook:
             document["link"] = message.link
         if message.ack_url:
             document["ack_url"] = message.ack_url
-        body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        body = orjson.dumps(document)
         timestamp = int(SystemTime().now().timestamp())
         headers = {
             "content-type": "application/json",

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final, Protocol
 
 from sqlalchemy.exc import NoResultFound
@@ -188,6 +189,8 @@ def _payload(
 
 def _stands_for(note: str | None) -> str | None:
     """The unit in whose place the person is noticed."""
+    if not note:
+        return None
     parts = written_note(note).split(NOTE_SEPARATOR)
     return next((part.removeprefix(f"{NOBODY}:") for part in parts if part.startswith(f"{NOBODY}:")), None)
 
@@ -206,6 +209,7 @@ def _titles(notice: Taken, edition: Edition | None) -> tuple[str | None, str | N
     return obligation.title_zh, obligation.title_en
 
 
+@lru_cache(maxsize=256)
 def role_words(to: str, language: str) -> str:
     """`superior.leader` → `上级单位带班领导`, `superior unit, leader on duty`."""
     scope, _, role = to.partition(".")

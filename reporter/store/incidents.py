@@ -109,7 +109,7 @@ async def load_due(
     for column, until in ((CLOCK.c.judge_at, judged_through), (CLOCK.c.remind_at, now)):
         due = joined.where(column <= until).order_by(column).limit(limit)
         rows = await connection.execute(due.with_for_update(of=(INCIDENT, CLOCK), skip_locked=True))
-        for row in rows:
+        for row in rows.all():
             clock, incident = row[: len(_CLOCK)], row[len(_CLOCK) :]
             key = clock[8:10]
             if key in seen:
@@ -239,7 +239,7 @@ async def load_heads(
     """Loads and locks incidents without their clocks, for lines that concern none."""
     locked = select(*_TRACKED).where(INCIDENT.c.id.in_(sorted(set(ids)))).order_by(INCIDENT.c.id)
     rows = await connection.execute(locked.with_for_update())
-    found = [(await _tracked(row, edition_of))[0] for row in rows]
+    found = [(await _tracked(row, edition_of))[0] for row in rows.all()]
     return {tracked.id: tracked for tracked in found}
 
 

@@ -108,7 +108,7 @@ async def news(connection: AsyncConnection, attempts: Mapping[str, int]) -> dict
     )
     return {
         row.id: row
-        for row in await connection.execute(mine)
+        for row in (await connection.execute(mine)).all()
         if row.state == NoticeState.ACKNOWLEDGED.value
         or (row.next_try_at is not None and row.attempts <= attempts[row.id])
     }

@@ -87,10 +87,10 @@ async def due(
         query = query.where(Notice.address.not_in(busy))
     # Two queries rather than one order by both: each stops at its limit instead of sorting the backlog.
     may_wait = or_(Notice.repeat > 1, Notice.reason == NoticeReason.REHEARSAL)
-    found = [Due(*row) for row in await connection.execute(query.where(not_(may_wait)).limit(limit))]
+    found = [Due(*row) for row in (await connection.execute(query.where(not_(may_wait)).limit(limit))).all()]
     if len(found) < limit:
         rows = await connection.execute(query.where(may_wait).limit(limit - len(found)))
-        found += [Due(*row) for row in rows]
+        found += [Due(*row) for row in rows.all()]
     return found
 
 
@@ -116,7 +116,7 @@ async def take(
         .values(next_try_at=lease_until, attempts=Notice.attempts + 1)
         .returning(*_TAKEN)
     )
-    taken = {row.id: Taken(*row) for row in rows}
+    taken = {row[0]: Taken(*row) for row in rows.all()}
     return [taken[id_] for id_ in ids if id_ in taken]
 
 
@@ -134,10 +134,10 @@ async def obligation_dues(
     """When the obligations of these incidents are due as things stand, by (incident, obligation)."""
     found = select(Incident.id, Clock.obligation, Clock.due_at).join(Clock, Clock.number == Incident.number)
     rows = await connection.execute(found.where(Incident.id.in_(incident_ids)))
-    return {(incident, obligation): due_at for incident, obligation, due_at in rows}
+    return {(incident, obligation): due_at for incident, obligation, due_at in rows.all()}
 
 
 async def incident_words(connection: AsyncConnection, ids: Collection[str]) -> dict[str, IncidentWords]:
     """What is to be said of these incidents, by id."""
     rows = await connection.execute(select(*_WORDS).where(Incident.id.in_(ids)))
-    return {row.id: IncidentWords(*row) for row in rows}
+    return {row[0]: IncidentWords(*row) for row in rows.all()}

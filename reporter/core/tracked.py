@@ -12,7 +12,7 @@ from reporter.core.ledger import GENESIS, Line, write_line
 from reporter.core.roster import Recipient
 from reporter.core.schedule import Edition
 from reporter.core.terms import FactKind, IncidentState, Mode, NoticeReason
-from reporter.core.turns import NOW, SECOND, turns
+from reporter.core.turns import NOW, SECOND, Rank, ranks, turns
 
 _PLAIN = frozenset({FactKind.REMINDED, FactKind.BREACHED, FactKind.ESCALATED, FactKind.NOTIFIED})
 """Kinds whose bodies are ours alone and hold no number with a fraction."""
@@ -31,7 +31,8 @@ class Notice:
     """One notice to one person on one channel, written in the commit of the fact that it tells of.
 
     `due_at`: the instant of the step or repetition that it belongs to, as the rule names it. `turn` and `wait`:
-    which of the person's channels this is, and how long it waits for those before it (`core.turns`).
+    which of the person's channels this is, and how long it waits for those before it; `rank`: before which others
+    it leaves (`core.turns`).
     """
 
     id: str
@@ -46,6 +47,7 @@ class Notice:
     recipient: Recipient
     turn: int = 0
     wait: timedelta = NOW
+    rank: Rank = Rank.PLAIN
 
 
 @dataclass(slots=True)
@@ -106,7 +108,8 @@ def notify(
     told: list[dict[str, object]] = []
     ids = notice_ids(now, f"{incident.id}/{incident.version + 1}", len(recipients))
     order = turns(recipients) if wait else [0] * len(recipients)
-    for id_, recipient, turn in zip(ids, recipients, order, strict=True):
+    order_out = ranks(recipients, reason, repeat)
+    for id_, recipient, turn, rank in zip(ids, recipients, order, order_out, strict=True):
         incident.notices.append(
             Notice(
                 id_,
@@ -121,6 +124,7 @@ def notify(
                 recipient,
                 turn,
                 turn * wait,
+                rank,
             )
         )
         told.append(

@@ -4,11 +4,15 @@ Whatever the law wants a person to hear is sent on every channel at once: the fi
 escalation, of an amendment. Reminders and repetitions take turns: the person's first channel, then the next one when
 the first has failed, or has not delivered within a wait that fits the time left. The desk and the console show
 what is recorded and reach nobody who is away, so nothing waits for them, and they wait for nothing.
+
+Where many wait for one channel, each has its `Rank`: of a thousand breaches at one instant every one is told to
+somebody before any is told to a second person.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
+from enum import IntEnum
 from typing import Final
 
 from reporter.core.ladder import Firing
@@ -24,6 +28,33 @@ PARTS: Final = 5
 """A wait before the deadline is at most this part of the time left."""
 SHOWN_AT_ONCE: Final = frozenset({DESK, CONSOLE})
 _IN_TURN: Final = frozenset({NoticeReason.REMINDER, NoticeReason.BREACH, NoticeReason.ESCALATION})
+
+
+_FIRST: Final = frozenset({NoticeReason.BREACH, NoticeReason.ESCALATION, NoticeReason.AMENDED})
+
+
+class Rank(IntEnum):
+    """In which order notices leave by one channel; within a rank the oldest goes first."""
+
+    FIRST = 0
+    """On its channel the first that tells of a breach, an escalation, an amendment."""
+    PLAIN = 1
+    LATER = 2
+    """Repetitions and rehearsals."""
+
+
+def ranks(recipients: Sequence[Recipient], reason: NoticeReason, repeat: int) -> list[Rank]:
+    """For each notice of one fact its rank."""
+    if repeat > 1:
+        return [Rank.LATER] * len(recipients)
+    if reason not in _FIRST:
+        return [Rank.PLAIN] * len(recipients)
+    seen: set[str] = set()
+    found = []
+    for recipient in recipients:
+        found.append(Rank.PLAIN if recipient.channel in seen else Rank.FIRST)
+        seen.add(recipient.channel)
+    return found
 
 
 def wait_between(firing: Firing, left: timedelta) -> timedelta:

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Final
 
 from reporter.channels.contract import Bounded, Channel
+from reporter.core.turns import Rank
 from reporter.engine.wording import Words
 from reporter.store.sending import Due, Taken
 
@@ -45,14 +46,14 @@ class Lane:
         self.channel = channel
         self._bound = min(UNDER_WAY_MAX, channel.at_once) if isinstance(channel, Bounded) else UNDER_WAY_MAX
         self._under_way: Counter[str] = Counter()
-        self._ready: deque[Ready] = deque()
+        self._ready: tuple[deque[Ready], ...] = tuple(deque() for _ in Rank)
         self._waiting: Counter[str] = Counter()
         self._quick: OrderedDict[str, None] = OrderedDict()
 
     @property
     def is_short(self) -> bool:
         """Whether it is time to take more."""
-        return len(self._ready) <= AHEAD_MAX // 2
+        return self._ahead <= AHEAD_MAX // 2
 
     @property
     def busy(self) -> list[str]:
@@ -62,7 +63,7 @@ class Lane:
 
     def chosen(self, found: Sequence[Due]) -> list[str]:
         """The ids to take of those that are due, in order, so that no bound is passed."""
-        free = self._bound - self._under_way.total() + AHEAD_MAX - len(self._ready)
+        free = self._bound - self._under_way.total() + AHEAD_MAX - self._ahead
         taken: Counter[str] = Counter()
         ids: list[str] = []
         for each in found:
@@ -72,35 +73,39 @@ class Lane:
         return ids
 
     def add(self, taken: Iterable[Taken], words: Words) -> None:
-        """Notices taken, to be sent in this order."""
+        """Notices taken, to be sent by rank, and within a rank in this order."""
         now_s = monotonic()
         for notice in taken:
-            self._ready.append(Ready(notice, words, now_s))
+            self._ready[notice.rank].append(Ready(notice, words, now_s))
             self._waiting[notice.address] += 1
 
     def start(self) -> Iterator[Ready]:
         """Those that may be started now; each has a place until `ended`. A full address holds up no other."""
-        kept: list[Ready] = []
-        while self._ready and self._under_way.total() < self._bound:
-            ready = self._ready.popleft()
-            address = ready.notice.address
-            if self._under_way[address] >= UNDER_WAY_PER_ADDRESS_MAX:
-                kept.append(ready)
-                continue
-            self._leave(address)
-            self._under_way[address] += 1
-            yield ready
-        self._ready.extendleft(reversed(kept))
+        free = self._bound - self._under_way.total()
+        for queue in self._ready:
+            kept: list[Ready] = []
+            while queue and free > 0:
+                ready = queue.popleft()
+                address = ready.notice.address
+                if self._under_way[address] >= UNDER_WAY_PER_ADDRESS_MAX:
+                    kept.append(ready)
+                    continue
+                free -= 1
+                self._leave(address)
+                self._under_way[address] += 1
+                yield ready
+            queue.extendleft(reversed(kept))
 
     def overdue(self) -> list[Taken]:
         """Takes out those that have been held too long: to be given back."""
         limit_s = monotonic() - HELD_S_MAX
-        late = [ready.notice for ready in self._ready if ready.taken_s < limit_s]
-        if late:
-            self._ready = deque(ready for ready in self._ready if ready.taken_s >= limit_s)
-            for notice in late:
-                self._leave(notice.address)
-                self._quick.pop(notice.address, None)
+        late: list[Taken] = []
+        for queue in self._ready:
+            while queue and queue[0].taken_s < limit_s:  # each stands in the order in which it was taken
+                late.append(queue.popleft().notice)
+        for notice in late:
+            self._leave(notice.address)
+            self._quick.pop(notice.address, None)
         return late
 
     def ended(self, address: str, took_s: float) -> None:
@@ -113,6 +118,10 @@ class Lane:
             self._quick[address] = None
             if len(self._quick) > ADDRESSES_MAX:
                 self._quick.popitem(last=False)
+
+    @property
+    def _ahead(self) -> int:
+        return sum(map(len, self._ready))
 
     def _room(self, address: str) -> int:
         bound = UNDER_WAY_PER_ADDRESS_MAX + (AHEAD_PER_ADDRESS_MAX if address in self._quick else 0)

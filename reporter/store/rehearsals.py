@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.roster import channel_of
 from reporter.core.terms import Mode, NoticeReason, NoticeState
-from reporter.core.turns import SHOWN_AT_ONCE
+from reporter.core.turns import SHOWN_AT_ONCE, Rank
 from reporter.store.database import Database
 from reporter.store.models import Notice, Rehearsal, RehearsalAnswer, RehearsalCall
 from reporter.store.people import load_tree, on_duty
@@ -141,6 +141,7 @@ async def _start(
                             "unit": where,
                             "mode": Mode.TEST.value,
                             "repeat": 1,
+                            "rank": Rank.LATER.value,
                             "reason": NoticeReason.REHEARSAL.value,
                             "to_role": f"unit.{role}",
                             "person": duty.person,

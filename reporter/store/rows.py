@@ -94,6 +94,7 @@ NOTICE_COLUMNS = (
     "note",
     "next_try_at",
     "turn",
+    "rank",
 )
 
 
@@ -291,6 +292,7 @@ def notice_row(notice: Notice, now: datetime) -> Row:
         recipient.note,
         micros(now + notice.wait) if notice.turn else at,
         notice.turn,
+        notice.rank.value,
     )
 
 

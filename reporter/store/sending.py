@@ -8,10 +8,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import not_, or_, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reporter.core.terms import NoticeReason
+from reporter.core.turns import Rank
 from reporter.store.models import Clock, Incident, Notice
 
 
@@ -47,6 +47,7 @@ class Taken:
     recorded_at: datetime
     attempts: int
     note: str | None
+    rank: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +75,19 @@ async def is_anything_due(connection: AsyncConnection, now: datetime) -> bool:
 async def due(
     connection: AsyncConnection, channel: str, now: datetime, limit: int, busy: Collection[str] = ()
 ) -> list[Due]:
-    """Up to `limit` notices of a channel that are due: first ones before repeats and rehearsals, the oldest first.
+    """Up to `limit` notices of a channel that are due: by rank, the oldest first.
 
     `busy` are addresses to leave out.
     """
-    query = (
-        select(Notice.id, Notice.address)
-        .where(Notice.next_try_at <= now, Notice.channel == channel)
-        .order_by(Notice.next_try_at)
-    )
+    query = select(Notice.id, Notice.address).where(Notice.channel == channel, Notice.next_try_at <= now)
     if busy:
         query = query.where(Notice.address.not_in(busy))
-    # Two queries rather than one order by both: each stops at its limit instead of sorting the backlog.
-    may_wait = or_(Notice.repeat > 1, Notice.reason == NoticeReason.REHEARSAL)
-    found = [Due(*row) for row in (await connection.execute(query.where(not_(may_wait)).limit(limit))).all()]
-    if len(found) < limit:
-        rows = await connection.execute(query.where(may_wait).limit(limit - len(found)))
-        found += [Due(*row) for row in rows.all()]
+    found: list[Due] = []
+    for rank in Rank:  # one by one, so that each stops at its limit: nothing is sorted, nothing passed over
+        mine = query.where(Notice.rank == rank.value).order_by(Notice.next_try_at).limit(limit - len(found))
+        found += [Due(*row) for row in (await connection.execute(mine)).all()]
+        if len(found) == limit:
+            break
     return found
 
 

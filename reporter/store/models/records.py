@@ -178,11 +178,14 @@ class Notice(Base):
     next_try_at: Mapped[datetime | None] = mapped_column()
     turn: Mapped[int] = mapped_column(server_default=text("0"))
     """0: sent at once. Else which of the person's channels this is, in order; it waits for those before it."""
+    rank: Mapped[int] = mapped_column(server_default=text("1"))
+    """Which leave first where many wait: `core.turns.Rank`."""
     __table_args__ = (
         Index("ix_notices_incident_id", "incident_id"),
         Index(
             "ix_notices_waiting",
             "channel",
+            "rank",
             "next_try_at",
             sqlite_where=next_try_at.is_not(None),
             postgresql_where=next_try_at.is_not(None),

@@ -116,6 +116,7 @@ def upgrade() -> None:
         sa.Column("note", sa.Text(), nullable=True),
         sa.Column("next_try_at", sa.BigInteger(), nullable=True),
         sa.Column("turn", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("rank", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_notices"),
         sqlite_with_rowid=False,
     )
@@ -123,7 +124,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_notices_waiting",
         "notices",
-        ["channel", "next_try_at"],
+        ["channel", "rank", "next_try_at"],
         sqlite_where=sa.text("next_try_at IS NOT NULL"),
         postgresql_where=sa.text("next_try_at IS NOT NULL"),
     )

@@ -19,9 +19,9 @@ from reporter.store.sending import Due, Taken
 UNDER_WAY_MAX: Final = 32
 """Sendings under way in one channel, and of those …"""
 UNDER_WAY_PER_ADDRESS_MAX: Final = 8
-AHEAD_MAX: Final = 256
+AHEAD_MAX: Final = 512
 """Notices taken ahead in one channel, and of those …"""
-AHEAD_PER_ADDRESS_MAX: Final = 64
+AHEAD_PER_ADDRESS_MAX: Final = 128
 QUICK_S: Final = 1.0
 """An address that answers within this is quick."""
 HELD_S_MAX: Final = 5.0
@@ -54,6 +54,11 @@ class Lane:
     def is_short(self) -> bool:
         """Whether it is time to take more."""
         return self._ahead <= AHEAD_MAX // 2
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is under way or waits to be."""
+        return bool(self._under_way) or self._ahead > 0
 
     @property
     def busy(self) -> list[str]:

@@ -31,14 +31,16 @@ from reporter.store.editions import Editions
 from reporter.store.failures import is_database_trouble
 from reporter.store.keys import LINKS, signing_key
 from reporter.store.sending import Taken, due, due_elsewhere, give_back, is_anything_due, take
-from reporter.timesource import TimeSource
+from reporter.timesource import TimeSource, sleep
 
 log = logging.getLogger(__name__)
 
 REREAD_S: Final = 1.0
 DESK_BATCH: Final = 1000
-CANDIDATES: Final = 400
-RESULTS_BATCH: Final = 200
+CANDIDATES: Final = 600
+RESULTS_BATCH: Final = 500
+GATHER_S: Final = 0.2
+"""How long results may gather while others are under way: a commit of hundreds costs little more than one of one."""
 UNRECORDED_MAX: Final = 1000
 """Results that wait for their commit; beyond that nothing more is sent."""
 LEASE_MARGIN_S: Final = 15.0
@@ -221,9 +223,11 @@ class Notifier:
         return _result(notice, NoticeState.QUEUED, detail, self._time_in(wait_s))
 
     async def _record(self) -> None:
-        """Hands over all results that are there: while one commit is under way the next batch gathers."""
+        """Hands over all results that are there, again and again; when nothing else is under way, at once."""
         while True:
             batch = [await self._results.get()]
+            if any(lane.is_busy for lane in self._lanes):
+                await sleep(GATHER_S)
             while len(batch) < RESULTS_BATCH and not self._results.empty():
                 batch.append(self._results.get_nowait())
             await self._hand_over(batch)

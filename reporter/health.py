@@ -15,6 +15,7 @@ keeps them fresh, and says in the log when a trouble comes and when it has gone.
 The checks, besides `database`, `nats`, `intake`, `clocks` (the doorbell) and `backlog`:
 
 - `writes`: `reason` locked, full, read_only, lost or other while nothing can be written;
+- `outbox`: not ok while the broker is there and some fact cannot be published to it all the same;
 - `deadlines`: by the self-audit; `oldest_s`, `reason` late or audit_stopped;
 - `channels`: `last_success_at` of each, and `failing`, by channel: `failures` in a row, `since`, `reason`;
 - `clock`: `skew_ms` (the broker's clock less ours, null while not known), `jumps` counted, `jump` (`by_s`, `at`) and
@@ -36,6 +37,7 @@ from reporter.core.instants import maybe_rfc3339, rfc3339
 from reporter.engine.channelwatch import ALARM_AFTER
 from reporter.engine.doorbell import REREAD_S, Doorbell
 from reporter.engine.fence import Fence
+from reporter.engine.relay import Relay
 from reporter.engine.selfaudit import SelfAudit
 from reporter.engine.troubles import Trouble, troubles_of
 from reporter.intake.stream import SILENCE_S_MAX, Intake
@@ -65,6 +67,7 @@ class Health:
         roles: frozenset[str],
         watch: ClockWatch | None = None,
         audit: SelfAudit | None = None,
+        relay: Relay | None = None,
     ) -> None:
         self._database = database
         self._bus = bus
@@ -74,6 +77,7 @@ class Health:
         self._time = time
         self._watch = watch
         self._audit = audit
+        self._relay = relay
         self._is_engine = "engine" in roles
         self._bad_since: dict[str, datetime] = {}
         self._told: tuple[Trouble, ...] = ()
@@ -129,6 +133,8 @@ class Health:
             found["backlog"] = {"ok": waiting is None}
             if waiting is not None:
                 found["backlog"]["since"] = rfc3339(self._time.from_real(waiting))
+        if self._relay is not None:
+            found["outbox"] = {"ok": not (self._relay.is_stuck and self._bus.is_connected)}
         if self._audit is not None:
             found["deadlines"] = self._deadlines_check(self._audit)
         if self._watch is not None:

@@ -78,7 +78,7 @@ class _Chosen(NodeTransformer):
     def __init__(self, language: str) -> None:
         self._index = LANGUAGES.index(language)
 
-    def visit_Call(self, node: nodes.Call) -> nodes.Node:
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802 - Jinja asks for this name
         self.generic_visit(node)
         if not isinstance(node.node, nodes.Name) or node.node.name != "t":
             return node

@@ -116,7 +116,10 @@ class Service:
         doorbell = Doorbell(gate, fence, self.time)
         is_engine = "engine" in settings.roles
         audit = SelfAudit(gate, self.time)
-        health = Health(database, bus, fence, intake, doorbell, self.time, settings.roles, watch, audit)
+        relay = Relay(database, bus, gate.signals) if is_engine else None
+        health = Health(
+            database, bus, fence, intake, doorbell, self.time, settings.roles, watch, audit, relay
+        )
         connected = asyncio.Event()
 
         group = await self._stack.enter_async_context(asyncio.TaskGroup())
@@ -129,7 +132,7 @@ class Service:
         ]
         if embedded is not None:
             parts.append(embedded.supervise())
-        if is_engine:
+        if relay is not None:
             notifier = Notifier(
                 database,
                 gate,
@@ -146,7 +149,7 @@ class Service:
                 doorbell.run(),
                 intake.run(),
                 Hidden(bus, gate, intake, self.time).run(),
-                Relay(database, bus, gate.signals).run(),
+                relay.run(),
                 Sealer(database, self.time, gate.signals).run(),
                 Indexer(database, gate.signals).run(),
                 notifier.run(),

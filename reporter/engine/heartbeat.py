@@ -1,33 +1,47 @@
-"""The engine's regular duties beside the clocks: the beat on the bus, the sweep of what has waited, the checkpoint."""
+"""The engine's regular duties beside the clocks: the beat on the bus, the sweep of what has waited, the checkpoint,
+and every hour the removal of what is kept for a time only."""
 
 import json
 import logging
 from collections.abc import Callable, Mapping
+from time import monotonic
 
 from reporter.bus import HEARTBEAT, Bus
 from reporter.core.instants import rfc3339
 from reporter.engine.again import Trouble
 from reporter.engine.record import Gate
+from reporter.store import notices
 from reporter.timesource import TimeSource, sleep
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 1.0
+TIDY_EVERY_S = 3600.0
 BEAT_S = 5.0
 
 
 async def run(gate: Gate) -> None:
-    """Sweeps and checkpoints every second; runs until cancelled."""
+    """Sweeps and checkpoints every second, tidies every hour; runs until cancelled."""
     trouble = Trouble(log, "the sweep", EVERY_S)
+    tidied_s: float | None = None
     while True:
         try:
             await gate.sweep()
             await gate.database.checkpoint()
+            if tidied_s is None or monotonic() - tidied_s >= TIDY_EVERY_S:
+                await tidy(gate)
+                tidied_s = monotonic()
         except Exception as error:
             await trouble.failed(error)
             continue
         trouble.over()
         await sleep(EVERY_S)
+
+
+async def tidy(gate: Gate) -> None:
+    """Removes what is kept for a time only."""
+    async with gate.database.transaction() as connection:
+        await notices.forget_provider_ids(connection, gate.time.now())
 
 
 async def beat(bus: Bus, time: TimeSource, replica: str, said: Callable[[], Mapping[str, object]]) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Final, Protocol
@@ -25,12 +26,13 @@ from reporter.engine.channelwatch import ChannelWatch
 from reporter.engine.lane import Lane
 from reporter.engine.patience import ATTEMPTS_MAX, next_step_at, retry_after_s
 from reporter.engine.record import NoticeResult
-from reporter.engine.wording import ATTEMPT_MARK, Renders, Words, message, words_of, written_note
+from reporter.engine.wording import ATTEMPT_MARK, Renders, Words, is_moot, message, words_of, written_note
 from reporter.store.database import Database
 from reporter.store.editions import Editions
 from reporter.store.failures import is_database_trouble
 from reporter.store.keys import LINKS, signing_key
 from reporter.store.sending import Taken, due, due_elsewhere, give_back, is_anything_due, take
+from reporter.store.turns import not_needed
 from reporter.timesource import TimeSource, sleep
 
 log = logging.getLogger(__name__)
@@ -172,7 +174,9 @@ class Notifier:
             taken = await take(connection, ids, self._time.now(), self._time_in(self._lease_s))
         async with self._database.snapshot() as connection:
             words = await words_of(connection, self._editions, taken)
-        lane.add(taken, words)
+        moot = [notice for notice in taken if is_moot(notice, words)]
+        await self._hand_over([_unsent(notice) for notice in moot])
+        lane.add([notice for notice in taken if notice not in moot] if moot else taken, words)
         self._start(group, lane)
         return len(taken) > 0 and len(found) > len(ids)
 
@@ -276,6 +280,12 @@ class Notifier:
     def _time_in(self, seconds: float) -> datetime:
         """The product's instant after `seconds` of the machine's time: other machines know no demo."""
         return self._time.from_real(self._time.to_real(self._time.now()) + timedelta(seconds=seconds))
+
+
+def _unsent(notice: Taken) -> NoticeResult:
+    """That it is not needed: it stays as it was, and its note says so."""
+    note = not_needed(written_note(notice.note))
+    return replace(_result(notice, NoticeState.QUEUED, None), note=note, was_sent=False)
 
 
 def _result(

@@ -58,6 +58,13 @@ class NoticeResult:
     retry_at: datetime | None = None
     provider_id: str | None = None
     """The next hop's own number for it."""
+    was_sent: bool = True
+    """Whether the attempt was made at all."""
+
+    @property
+    def made(self) -> int:
+        """The attempts that were made."""
+        return self.attempts if self.was_sent else self.attempts - 1
 
 
 RANKS = {
@@ -232,7 +239,7 @@ class Gate:
                 {
                     "b_id": result.notice_id,
                     "n_state": result.state.value,
-                    "n_attempts": result.attempts,
+                    "n_attempts": result.made,
                     "n_note": result.note,
                     "n_next_try_at": result.retry_at,
                 }
@@ -362,6 +369,6 @@ def _told(result: NoticeResult) -> dict[str, object]:
         "id": result.notice_id,
         "state": result.state,
         "channel": result.channel,
-        "attempts": result.attempts,
+        "attempts": result.made,
         "note": result.note,
     }

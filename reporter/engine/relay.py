@@ -100,6 +100,9 @@ class Relay:
         async with self._database.snapshot() as connection:
             rows = await outbox.load_unsent(connection, BATCH_MAX, after)
         if not rows:
+            if after == 0:
+                self._stuck.clear()  # another replica may have published it
+                self.is_stuck = False
             async with self._database.snapshot() as connection:
                 metrics.OUTBOX_ROWS.set(await outbox.count_unsent(connection))
             return _Page(None)

@@ -100,6 +100,16 @@ def _backlog(check: Check) -> Iterator[Trouble]:
         )
 
 
+def _outbox(check: Check) -> Iterator[Trouble]:
+    if not check["ok"]:
+        yield _trouble(
+            check,
+            "outbox",
+            "部分记录发不到消息总线，正在重试；登记、计时、通知照常",
+            "Some facts cannot be published to the broker and are tried again; desk, clocks and notices work",
+        )
+
+
 def _deadlines(check: Check) -> Iterator[Trouble]:
     if check["ok"]:
         return
@@ -169,6 +179,7 @@ _TELLERS: Mapping[str, Callable[[Check], Iterator[Trouble]]] = {
     "intake": _intake,
     "nats": _nats,
     "backlog": _backlog,
+    "outbox": _outbox,
     "clock": _clock,
     "channels": _channels,
 }

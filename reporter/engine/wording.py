@@ -4,7 +4,7 @@ The texts are `templates/notices/<reason>/{subject.txt,body.txt}`; both are rend
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -44,19 +44,20 @@ class Renders(Protocol):
 @dataclass(frozen=True, slots=True)
 class Words:
     """What some notices speak of, read in one go: incidents by id, due instants of obligations by (incident,
-    obligation), units by code, editions by digest."""
+    obligation), units by code, editions by digest, and the obligations that a report has met."""
 
     incidents: Mapping[str, IncidentWords]
     dues: Mapping[tuple[str, str], datetime]
     units: Mapping[str, UnitContact]
     editions: Mapping[str, Edition]
+    met: Set[tuple[str, str]] = frozenset()
 
 
 async def words_of(connection: AsyncConnection, editions: Editions, notices: Sequence[Taken]) -> Words:
     """All that these notices speak of."""
     ids = {notice.incident_id for notice in notices if notice.incident_id is not None}
     incidents = await incident_words(connection, ids)
-    dues = await obligation_dues(connection, ids)
+    dues, met = await obligation_dues(connection, ids)
     codes = {notice.unit for notice in notices} | {incident.unit for incident in incidents.values()}
     codes |= {unit for notice in notices if (unit := _stands_for(notice.note))}
     known: dict[str, Edition] = {}
@@ -66,7 +67,14 @@ async def words_of(connection: AsyncConnection, editions: Editions, notices: Seq
         except (CatalogError, NoResultFound):
             # People are told even when the edition's text cannot be read: then obligations go by their ids.
             log.exception("edition %s cannot be read", digest)
-    return Words(incidents, dues, await unit_contacts(connection, codes), known)
+    return Words(incidents, dues, await unit_contacts(connection, codes), known, met)
+
+
+def is_moot(notice: Taken, words: Words) -> bool:
+    """Whether nobody needs it any more: a reminder that was never tried, of a report that has come meanwhile."""
+    if notice.reason != NoticeReason.REMINDER or notice.attempts > 1:
+        return False
+    return (notice.incident_id or "", notice.obligation or "") in words.met
 
 
 def written_note(note: str | None) -> str:

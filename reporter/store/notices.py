@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any  # rows have no narrower type
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.terms import NoticeState
@@ -17,6 +17,8 @@ THROTTLE = m.table(m.RejectedNotice)
 ASIDE = m.table(m.SetAside)
 PROVIDER = m.table(m.ProviderId)
 PROVIDER_ID_CHARS = 160
+PROVIDER_IDS_KEPT = timedelta(days=30)
+"""Reports of delivery come within hours; after this a number may stand for another message."""
 
 REJECTED_EVERY = timedelta(minutes=5)
 SUBJECTS_MAX = 20
@@ -142,6 +144,12 @@ async def save_provider_ids(
         if (await connection.execute(select(PROVIDER.c.notice_id).where(*key))).first() is None:
             values = (channel, number[:PROVIDER_ID_CHARS], notice, now)
             await connection.execute(insert(PROVIDER).values(values))
+
+
+async def forget_provider_ids(connection: AsyncConnection, now: datetime) -> int:
+    """Removes the numbers that were kept long enough. Returns how many."""
+    gone = delete(PROVIDER).where(PROVIDER.c.recorded_at < now - PROVIDER_IDS_KEPT)
+    return int((await connection.execute(gone)).rowcount)
 
 
 async def by_provider_ids(

@@ -47,7 +47,7 @@ class Taken:
     recorded_at: datetime
     attempts: int
     note: str | None
-    rank: int
+    rank: int = Rank.PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +127,13 @@ async def give_back(connection: AsyncConnection, ids: Sequence[str], now: dateti
 
 async def obligation_dues(
     connection: AsyncConnection, incident_ids: Collection[str]
-) -> dict[tuple[str, str], datetime]:
-    """When the obligations of these incidents are due as things stand, by (incident, obligation)."""
-    found = select(Incident.id, Clock.obligation, Clock.due_at).join(Clock, Clock.number == Incident.number)
-    rows = await connection.execute(found.where(Incident.id.in_(incident_ids)))
-    return {(incident, obligation): due_at for incident, obligation, due_at in rows.all()}
+) -> tuple[dict[tuple[str, str], datetime], frozenset[tuple[str, str]]]:
+    """When the obligations of these incidents are due as things stand, by (incident, obligation); and those met."""
+    found = select(Incident.id, Clock.obligation, Clock.due_at, Clock.met_at)
+    mine = found.join(Clock, Clock.number == Incident.number).where(Incident.id.in_(incident_ids))
+    rows = (await connection.execute(mine)).all()
+    dues = {(incident, obligation): due_at for incident, obligation, due_at, _ in rows}
+    return dues, frozenset((row[0], row[1]) for row in rows if row[3] is not None)
 
 
 async def incident_words(connection: AsyncConnection, ids: Collection[str]) -> dict[str, IncidentWords]:

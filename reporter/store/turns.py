@@ -15,7 +15,8 @@ from reporter.store.types import AnyRow
 
 NOTICE = m.table(m.Notice)
 NOT_NEEDED: Final = "not_needed"
-"""The last part of the note of a notice that was never sent, since an earlier channel of the person's delivered."""
+"""The last part of the note of a notice that was never sent: an earlier channel of the person's has delivered, or
+the report came of which it was to remind."""
 _GROUP: Final = ("incident_id", "obligation", "step", "repeat", "reason", "due_at", "person", "phone")
 """What the notices of one person that take turns have in common."""
 COLUMNS: Final = tuple(NOTICE.c[name] for name in ("id", "channel", "attempts", "note", "turn", *_GROUP))
@@ -82,7 +83,12 @@ async def after_acknowledgement(
 
 def note_of(row: AnyRow) -> str:
     """The note of a notice that is not needed."""
-    return PART.join(part for part in (row.note, NOT_NEEDED) if part)
+    return not_needed(row.note)
+
+
+def not_needed(note: str | None) -> str:
+    """The note, with the word that the notice was never sent."""
+    return PART.join(part for part in (note, NOT_NEEDED) if part)
 
 
 def _is_last_word(state: NoticeState) -> bool:

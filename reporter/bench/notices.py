@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
 
 from reporter.bench.deadlines import LEAD_S_MAX, SPAN, NotInTime, judged, settled
 from reporter.bench.ground import Bed, Ground
@@ -21,48 +22,64 @@ from reporter.timesource import from_micros, sleep
 
 SENT_WITHIN_S: Final = 200.0
 ANSWER: Final = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+_REQUEST: Final = re.compile(rb"POST .*?\r\ncontent-length: *([0-9]+).*?\r\n\r\n", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass
 class Receiver:
-    """A webhook that answers at once and remembers when what came first: the arrival of the whole head."""
+    """A webhook that answers at once and remembers when what came; light, since the service needs the same cores."""
 
     port: int = 0
-    first_us: dict[str, int] = field(default_factory=dict)
-    """By incident, the first notice of its breach."""
-    breaches: Counter[str] = field(default_factory=Counter)
-    """By id, how often each notice of a breach came."""
+    came: list[tuple[int, bytes]] = field(default_factory=list)
+    """When each notice of a breach had arrived whole, and its body."""
     connections: int = 0
     connections_max: int = 0
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, until the other side ends it."""
-        self.connections += 1
-        self.connections_max = max(self.connections_max, self.connections)
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                arrived_us = now_us()
-                lines = head.decode().lower().split("\r\n")
-                length = next(line for line in lines if line.startswith("content-length:"))
-                notice = json.loads(await reader.readexactly(int(length.partition(":")[2])))
-                if notice["reason"] == "breach":
-                    self.first_us.setdefault(notice["incident"], arrived_us)
-                    self.breaches[notice["notice"]] += 1
-                writer.write(ANSWER)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            self.connections -= 1
-            writer.close()
+    def first_us(self) -> dict[str, int]:
+        """By incident, when the first notice of its breach came."""
+        first: dict[str, int] = {}
+        for arrived_us, body in self.came:
+            first.setdefault(json.loads(body)["incident"], arrived_us)
+        return first
+
+    def counts(self) -> Counter[str]:
+        """By id, how often each notice of a breach came."""
+        return Counter(json.loads(body)["notice"] for _, body in self.came)
+
+
+class _Connection(asyncio.Protocol):
+    """One connection to the receiver, until the other side ends it."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._read = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._receiver.connections += 1
+        self._receiver.connections_max = max(self._receiver.connections_max, self._receiver.connections)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._receiver.connections -= 1
+
+    def data_received(self, data: bytes) -> None:
+        self._read += data
+        while (request := _REQUEST.match(self._read)) is not None:
+            ends = request.end() + int(request[1])
+            if len(self._read) < ends:
+                return
+            body, self._read = self._read[request.end() : ends], self._read[ends:]
+            if b'"reason":"breach"' in body:
+                self._receiver.came.append((now_us(), body))
+            self._transport.write(ANSWER)
 
 
 @asynccontextmanager
 async def receiving() -> AsyncIterator[Receiver]:
     """A receiver on a free port of loopback."""
     receiver = Receiver()
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, backlog=1024)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Connection(receiver), "127.0.0.1", 0, backlog=1024)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver
@@ -113,11 +130,12 @@ async def _late_ms(bed: Bed, clocks: int, lead_s: float, say: Say) -> tuple[list
                 await _sent(plain, service)
         finally:
             plain.close()
-        if len(receiver.first_us) != clocks:
-            raise BenchError(f"{clocks} clocks were breached, {len(receiver.first_us)} notices came")
-        if twice := sum(count > 1 for count in receiver.breaches.values()):
+        first_us = receiver.first_us()
+        if len(first_us) != clocks:
+            raise BenchError(f"{clocks} clocks were breached, {len(first_us)} notices came")
+        if twice := sum(count > 1 for count in receiver.counts().values()):
             raise BenchError(f"{twice} notices came twice")
-        return [(at - due_us) / 1000 for at in receiver.first_us.values()], receiver.connections_max
+        return [(at - due_us) / 1000 for at in first_us.values()], receiver.connections_max
 
 
 async def _sent(plain: Plain, service: Service) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -94,10 +95,10 @@ class Hooks:
 
 
 @asynccontextmanager
-async def listening() -> AsyncIterator[Hooks]:
-    """Hooks on a free port of loopback."""
+async def listening(trust: ssl.SSLContext | None = None) -> AsyncIterator[Hooks]:
+    """Hooks on a free port of loopback, by TLS where there is a context for it."""
     hooks = Hooks()
-    server = await asyncio.start_server(hooks.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(hooks.serve, "127.0.0.1", 0, ssl=trust)
     hooks.port = server.sockets[0].getsockname()[1]
     try:
         yield hooks

@@ -3,9 +3,10 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
+from typing import Any  # stands for parts that are not asked
 
 import pytest
 from nats.aio.msg import Msg
@@ -17,9 +18,11 @@ from reporter.embedded import EmbeddedNats
 from reporter.engine import relay as relays
 from reporter.engine.relay import Relay
 from reporter.engine.signals import Signals
+from reporter.engine.troubles import troubles_of
+from reporter.health import Health
 from reporter.store import models as m
 from reporter.store.database import Database
-from reporter.timesource import sleep
+from reporter.timesource import SystemTime, sleep
 from tests.contract.gateworld import World, world_on
 from tests.unit.factories import CATALOG, at
 
@@ -146,3 +149,44 @@ async def test_an_incident_left_behind_is_not_overtaken_by_itself_within_one_rou
 
     assert broker.refused == 3
     assert in_order(broker.stored)
+
+
+async def test_what_cannot_be_published_shows_on_readyz_until_it_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relays, "STUCK_S", 0.01)
+    await world.open("e1")
+    broker: Any = Refusing()
+    (broker.refused_id, *_) = [row["message_id"] for row in await world.rows(m.Outbox)]
+    broker.refused = -1_000_000  # and it goes on refusing
+    nobody: Any = None  # of an engine whose other loops are not asked here
+    seen: list[object] = []
+
+    async def outbox_is_ok() -> bool:
+        health = Health(
+            world.database, broker, nobody, nobody, nobody, SystemTime(), frozenset({"desk"}), relay=relay
+        )
+        checks = await health.checks()
+        seen.append([trouble.code for trouble in troubles_of(checks)])
+        return bool(checks["outbox"]["ok"])
+
+    async with relaying(world.database, broker) as relay:
+        await _until(lambda: relay.is_stuck)
+        while_refused = await outbox_is_ok()
+        broker.is_connected = False
+        while_away = await outbox_is_ok()
+        broker.is_connected = True
+        broker.refused_id = ""
+        await drained(world)
+        await _until(lambda: not relay.is_stuck)
+        afterwards = await outbox_is_ok()
+
+    assert (while_refused, while_away, afterwards) == (False, True, True)
+    assert seen == [["outbox"], ["broker"], []]
+
+
+async def _until(holds: Callable[[], bool], within_s: float = 20.0) -> None:
+    limit = monotonic() + within_s
+    while not holds():
+        assert monotonic() < limit, "it did not come about"
+        await sleep(0.02)

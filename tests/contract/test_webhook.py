@@ -1,6 +1,7 @@
 """What is the webhook's alone: signatures, and every way in which the other side may fail."""
 
 import hmac
+import ssl
 import time
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
@@ -18,6 +19,7 @@ from reporter.values import Tables
 from tests.contract.channelworld import AMPLE_S, TIMEOUT_S, a_message, opened
 from tests.contract.channelworld import failing as failing_with
 from tests.contract.hooks import OK, Hooks, listening, status
+from tests.contract.mailserver import TLS
 
 OLD = "whsec_" + b64encode(b"o" * 32).decode()
 NEW = "whsec_" + b64encode(b"n" * 32).decode()
@@ -134,6 +136,39 @@ async def test_proxies_of_the_environment_are_not_used(
     await webhook.send(a_message(hooks.url()))
 
     assert len(hooks.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "arrives"),
+    [
+        ("/a%2Fb%2D?sign=x%2By%3D&t=1+2#f", "/a%2Fb%2D?sign=x%2By%3D&t=1+2"),
+        ("/值?k=班", "/%E5%80%BC?k=%E7%8F%AD"),
+    ],
+)
+async def test_an_address_goes_out_as_it_stands(
+    webhook: Webhook, hooks: Hooks, path: str, arrives: str
+) -> None:
+    await webhook.send(a_message(hooks.url(path)))
+
+    assert [asked.path for asked in hooks.asked] == [arrives]
+
+
+async def test_a_certificate_of_an_authority_of_ones_own_holds_once_it_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(TLS / "cert.pem", TLS / "key.pem")
+
+    async with listening(context) as secure:
+        url = f"https://localhost:{secure.port}/"
+        async with opened("webhook") as stranger:
+            error = await failing_with(stranger, a_message(url))
+        monkeypatch.setenv("SSL_CERT_FILE", str(TLS / "cert.pem"))
+        async with opened("webhook") as friend:
+            await friend.send(a_message(url))
+
+    assert not error.permanent
+    assert len(secure.asked) == 1
 
 
 async def test_cookies_are_not_kept(webhook: Webhook, hooks: Hooks) -> None:

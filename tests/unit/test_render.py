@@ -47,6 +47,21 @@ def test_a_missing_name_is_an_error(tmp_path: Path) -> None:
         Renderer("UTC", "zh", tmp_path).render("a.txt")
 
 
+def test_a_text_without_its_other_language_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("{{ t('是') }}")
+
+    with pytest.raises(jinja2.TemplateAssertionError):
+        Renderer("UTC", "zh", tmp_path).render("a.txt")
+
+
+def test_what_is_put_together_is_escaped_in_pages(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text("{{ t('<' + word, word + '>') }}{{ t('&', '&') }}")
+    renderer = Renderer("UTC", "zh", tmp_path)
+
+    assert renderer.render("a.html", word="词") == "&lt;词&amp;"
+    assert renderer.render("a.html", language="en", word="a") == "a&gt;&amp;"
+
+
 def test_pages_are_escaped_and_plain_texts_are_not(tmp_path: Path) -> None:
     for name in ("a.html", "a.txt"):
         (tmp_path / name).write_text("{{ word }}")

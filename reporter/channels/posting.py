@@ -71,7 +71,11 @@ class Poster:
         self, method: str, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float
     ) -> Answer:
         """One request within `timeout_s` seconds, whatever the status. Errors: ChannelError."""
-        client = self._client or await self._open()
+        try:
+            client = self._client or await self._open()
+        except OSError as error:
+            msg = f"the certificates to believe cannot be read: {type(error).__name__}"
+            raise ChannelError(msg, permanent=False) from error
         from aiohttp import ClientError, InvalidURL
 
         try:
@@ -104,7 +108,10 @@ def _trust() -> ssl.SSLContext:
     import aiohttp  # noqa: F401 - so that the loop does not stand still for it
     import certifi
 
-    return ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or certifi.where())
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    if file or folder:
+        return ssl.create_default_context(cafile=file or None, capath=folder or None)
+    return ssl.create_default_context(cafile=certifi.where())
 
 
 def _client(trust: ssl.SSLContext) -> "aiohttp.ClientSession":

@@ -171,6 +171,17 @@ async def test_a_certificate_of_an_authority_of_ones_own_holds_once_it_is_named(
     assert len(secure.asked) == 1
 
 
+async def test_an_authority_that_cannot_be_read_is_told_and_tried_again(
+    webhook: Webhook, hooks: Hooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
+    error = await failing(webhook, hooks.url())
+    monkeypatch.delenv("SSL_CERT_FILE")
+
+    assert (error.permanent, "certificates" in str(error)) == (False, True)
+    await webhook.send(a_message(hooks.url()))
+
+
 async def test_cookies_are_not_kept(webhook: Webhook, hooks: Hooks) -> None:
     hooks.answers["/"] = status(200, "set-cookie: a=b; path=/")
 

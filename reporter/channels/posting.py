@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from reporter import __version__
@@ -29,6 +30,9 @@ RETRY_AFTER_S_MAX: Final = 3600.0
 WORTH_TRYING_AGAIN: Final = {408, 425, 429}
 KEPT_S: Final = 4.0
 """How long an idle connection is kept: many servers end theirs after five seconds, and a request may meet that."""
+HOSTS_KEPT_MAX: Final = 8
+"""Hosts whose connections are kept; where there are more, the others' are ended at once: aiohttp bounds what is in use,
+not what idles."""
 _AS_WRITTEN: Final = re.compile(r"[!-~]+")
 """An address that goes out as it stands: a gateway may have signed its very letters."""
 
@@ -55,6 +59,14 @@ class Answer:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Clients:
+    """One that keeps connections, and one that ends each."""
+
+    keeping: "aiohttp.ClientSession"
+    ending: "aiohttp.ClientSession"
+
+
 class Poster:
     """Sends requests. One client for all: connections are kept and bounded.
 
@@ -64,7 +76,9 @@ class Poster:
     """
 
     def __init__(self) -> None:
-        self._client: aiohttp.ClientSession | None = None
+        self._clients: _Clients | None = None
+        self._hosts: dict[str, float] = {}
+        """Whose connections are kept, and until when (monotonic) there may be one."""
         self._opening = asyncio.Lock()
 
     async def send(
@@ -72,7 +86,7 @@ class Poster:
     ) -> Answer:
         """One request within `timeout_s` seconds, whatever the status. Errors: ChannelError."""
         try:
-            client = self._client or await self._open()
+            clients = self._clients or await self._open()
         except OSError as error:
             msg = f"the certificates to believe cannot be read: {type(error).__name__}"
             raise ChannelError(msg, permanent=False) from error
@@ -80,6 +94,7 @@ class Poster:
 
         try:
             address = _address(url)
+            client = clients.keeping if self._is_kept(address.authority, timeout_s) else clients.ending
             async with asyncio.timeout(timeout_s):
                 return await _send(client, method, address, body, headers)
         except TimeoutError as error:
@@ -93,14 +108,26 @@ class Poster:
             raise ChannelError(type(error).__name__, permanent=False) from None
 
     async def close(self) -> None:
-        if self._client is not None:
-            await self._client.close()
+        if self._clients is not None:
+            await self._clients.keeping.close()
+            await self._clients.ending.close()
 
-    async def _open(self) -> "aiohttp.ClientSession":
+    async def _open(self) -> _Clients:
         async with self._opening:
-            if self._client is None:
-                self._client = _client(await asyncio.to_thread(_trust))
-            return self._client
+            if self._clients is None:
+                trust = await asyncio.to_thread(_trust)
+                self._clients = _Clients(_client(trust, is_keeping=True), _client(trust, is_keeping=False))
+            return self._clients
+
+    def _is_kept(self, host: str, timeout_s: float) -> bool:
+        now_s = monotonic()
+        if host not in self._hosts and len(self._hosts) >= HOSTS_KEPT_MAX:
+            # Until then a request may have been under way, and its connection idle.
+            self._hosts = {name: until_s for name, until_s in self._hosts.items() if until_s > now_s}
+            if len(self._hosts) >= HOSTS_KEPT_MAX:
+                return False
+        self._hosts[host] = max(self._hosts.get(host, 0.0), now_s + timeout_s + 2 * KEPT_S)
+        return True
 
 
 def _trust() -> ssl.SSLContext:
@@ -114,11 +141,15 @@ def _trust() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=certifi.where())
 
 
-def _client(trust: ssl.SSLContext) -> "aiohttp.ClientSession":
+def _client(trust: ssl.SSLContext, *, is_keeping: bool) -> "aiohttp.ClientSession":
     import aiohttp
 
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=CONNECTIONS_MAX, keepalive_timeout=KEPT_S, ssl=trust),
+        connector=aiohttp.TCPConnector(
+            limit=CONNECTIONS_MAX,
+            ssl=trust,
+            **({"keepalive_timeout": KEPT_S} if is_keeping else {"force_close": True}),
+        ),
         timeout=aiohttp.ClientTimeout(),  # of its own none: each request has one for the whole of it
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,

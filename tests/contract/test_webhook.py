@@ -5,13 +5,14 @@ import ssl
 import time
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import pytest
 from pydantic import SecretStr
 
 from reporter.channels import ChannelError, load_channels
-from reporter.channels.posting import ANSWER_BYTES_MAX
+from reporter.channels.posting import ANSWER_BYTES_MAX, HOSTS_KEPT_MAX
 from reporter.channels.webhook import Webhook, signature
 from reporter.core.terms import NoticeState
 from reporter.settings import Settings, SettingsError
@@ -180,6 +181,16 @@ async def test_an_authority_that_cannot_be_read_is_told_and_tried_again(
 
     assert (error.permanent, "certificates" in str(error)) == (False, True)
     await webhook.send(a_message(hooks.url()))
+
+
+async def test_of_many_hosts_only_some_keep_connections_open(webhook: Webhook) -> None:
+    async with AsyncExitStack() as stack:
+        hosts = [await stack.enter_async_context(listening()) for _ in range(HOSTS_KEPT_MAX + 2)]
+        for _ in range(2):
+            for host in hosts:
+                await webhook.send(a_message(host.url()))
+
+        assert [host.connections for host in hosts] == [1] * HOSTS_KEPT_MAX + [2, 2]
 
 
 async def test_cookies_are_not_kept(webhook: Webhook, hooks: Hooks) -> None:

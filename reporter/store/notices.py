@@ -7,6 +7,7 @@ from typing import Any  # rows have no narrower type
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from reporter.core.command import Command
 from reporter.core.terms import NoticeState
 from reporter.store import models as m
 from reporter.store import turns
@@ -29,14 +30,19 @@ HELD_AFTER = timedelta(seconds=60)
 
 
 async def acknowledge(
-    connection: AsyncConnection, incident_id: str, notice: object
+    connection: AsyncConnection, incident_id: str, command: Command
 ) -> Sequence[AnyRow] | None:
-    """Marks one notice, or all open ones, of an incident acknowledged; returns those newly so. None: no such notice."""
+    """Marks the notice that the command names, or all of the incident that stood open when it arrived, acknowledged.
+
+    What was written later than its arrival nobody can have seen: however late the command is processed, it silences
+    none of that. Returns the notices newly acknowledged. None: there is no such notice.
+    """
     mine = select(*turns.COLUMNS, NOTICE.c.state).where(NOTICE.c.incident_id == incident_id)
-    if isinstance(notice, str):
-        mine = mine.where(NOTICE.c.id == notice)
+    named = command.data.get("notice")
+    is_one = isinstance(named, str)
+    mine = mine.where(NOTICE.c.id == named if is_one else NOTICE.c.recorded_at <= command.received_at)
     rows = (await connection.execute(mine.order_by(NOTICE.c.recorded_at, NOTICE.c.id))).all()
-    if isinstance(notice, str) and not rows:
+    if is_one and not rows:
         return None
     open_ = [row for row in rows if row.state != NoticeState.ACKNOWLEDGED.value]
     if open_:

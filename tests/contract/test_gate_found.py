@@ -62,3 +62,35 @@ async def test_a_duty_that_begins_while_the_incident_is_withdrawn_is_stopped_too
 
     grave = (await world.clocks(incident))["grave"]
     assert (grave["state"], grave["verdict"]) == ("stopped", None)
+
+
+async def test_an_acknowledgement_read_late_silences_nothing_that_was_written_after_it_arrived(
+    world: World,
+) -> None:
+    incident = await world.open()
+    await world.tick_until(31)  # reminder, breach, and the first step that is repeated
+
+    await world.tell("acknowledged", incident, 19, now=31)
+    await world.tick_until(41)
+
+    notices = [row for row in await world.notices(incident) if row["obligation"] == "initial"]
+    taken = {row["step"] for row in notices if row["state"] == "acknowledged"}
+    assert taken == {"-PT10M", "-PT5M"}
+    assert {row["repeat"] for row in notices if row["step"] == "PT10M"} == {1, 2}
+
+
+@pytest.mark.parametrize("is_one_batch", [True, False])
+async def test_an_acknowledgement_takes_the_same_notices_in_a_batch_and_alone(
+    world: World, *, is_one_batch: bool
+) -> None:
+    incident = await world.open()
+    await world.tick_until(25)
+    await world.tell("withdrawn", incident, 26)
+
+    late = world.command("filed", 27, "late", incident=incident, covers=["initial"])
+    taken = world.command("acknowledged", 28, "taken", incident=incident)
+    for batch in [[late, taken]] if is_one_batch else [[late], [taken]]:
+        await world.submit(*batch, now=29)
+
+    open_ = [row["reason"] for row in await world.notices(incident) if row["state"] != "acknowledged"]
+    assert open_ == ["report_after_withdrawal"]

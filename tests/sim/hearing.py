@@ -55,8 +55,8 @@ class Hearing:
         self._known_at: dict[str, int] = {}
         self._taken: Counter[tuple[str, str]] = Counter()
         self._notices: dict[str, AnyRow] = {}
-        self._acknowledged_before: set[str] = set()
-        """By incident, the notices written so far that nobody has acknowledged."""
+        self._open: dict[str, dict[str, int]] = {}
+        """By incident, the notices of earlier transactions that nobody has taken, and when each was written."""
 
     async def hear(self) -> None:
         """Errors: AssertionError for the first thing that is not as it should be."""
@@ -116,6 +116,8 @@ class Hearing:
                 predicted.setdefault(line.incident, []).extend(self._told(line, op))
             if line.kind in FACTS:
                 written.setdefault(line.incident, []).extend(self._facts(line))
+        for line in lines:
+            self._open.setdefault(line.incident, {}).update(dict.fromkeys(_notices(line), line.recorded))
         if any(line.kind in COMMANDS for line in lines):
             for id_, story in self.stories.items():
                 assert reports_read(story) == reports_owed(self.stories, id_), f"wrongly joined: {id_}"
@@ -146,15 +148,20 @@ class Hearing:
         return story.told(said, op.now, taken=self._acknowledged(line, said))
 
     def _acknowledged(self, line: Line, said: Said) -> list[tuple[str, int]]:
-        """What an acknowledgement is the first to acknowledge: all that is open, or the one that it names."""
+        """What an acknowledgement is the first to take: the one that it names, or all that were open when it arrived.
+
+        Nobody has seen what was written after that, however late it was read; and nothing is taken twice.
+        """
         if said.kind != "acknowledged":
             return []
-        taken = set(line.body["notices"])
-        if said.notice is not None:
-            assert taken <= {str(said.notice_id)}, f"not the one that was named: {line}"
-        again = taken & self._acknowledged_before
-        assert not again, f"acknowledged twice: {again}"
-        self._acknowledged_before |= taken
+        open_ = self._open.get(line.incident, {})
+        if said.notice is None:
+            taken = {id_ for id_, written in open_.items() if written <= said.at}
+        else:
+            taken = {str(said.notice_id)} & open_.keys()
+        assert sorted(line.body["notices"]) == sorted(taken), f"not what was open: {line}, but {taken}"
+        for id_ in taken:
+            del open_[id_]
         rows = [self._notices[id_] for id_ in taken]
         return [(row.obligation, rules.offset(row.step)) for row in rows if row.obligation and row.step]
 
@@ -247,3 +254,8 @@ class Hearing:
     def _case(self, id_: str) -> str:
         """The commands of an incident, for whoever reads a failure."""
         return "\n".join(map(str, sorted(self.stories[id_].said, key=lambda each: each.order)))
+
+
+def _notices(line: Line) -> list[str]:
+    """The notices that a line has written, not those that it takes or tells the fate of."""
+    return [each["id"] for each in line.body.get("notices", ()) if isinstance(each, dict) and "to" in each]

@@ -73,6 +73,7 @@ class Fence:
         self._floor = -1
         self._advanced_s = 0.0
         self._asked_s = -SHOWN_S
+        self._answered_s = 0.0
         self._unreachable_s: float | None = None
         self._checkpoints: deque[_Checkpoint] = deque(maxlen=CHECKPOINTS_MAX)
 
@@ -83,10 +84,13 @@ class Fence:
         2. A backlog: the newest checkpoint that the acknowledged floor has reached, or that has been waited for
            as long as the bounds above allow, counted from when it was noted: after downtime nothing is judged
            before the backlog has had its time. Seconds in which the database takes nothing do not count: what was
-           read cannot be acknowledged then, and a judgement could not be recorded either.
+           read cannot be acknowledged then, and a judgement could not be recorded either. Nor do those in which
+           nobody asked, but for the first: the process was stopped, or could not read what is due.
         3. No word for a second: a second ago.
         """
+        self._waits_on(self._elapsed())
         through = await self._real_through()
+        self._answered_s = self._elapsed()
         metrics.BACKLOG_WAIT.set(self._waited_s)
         return self._time.from_real(through)
 
@@ -143,6 +147,14 @@ class Fence:
             while self._checkpoints and self._checkpoints[-1].at > at:
                 self._checkpoints.pop()
         self._heard_at = at
+
+    def _waits_on(self, asked_s: float) -> None:
+        """Goes on waiting after a while in which nobody asked: that was none."""
+        idle_s = asked_s - self._answered_s - SHOWN_S
+        if idle_s > 0:
+            self._advanced_s += idle_s
+            for checkpoint in self._checkpoints:
+                checkpoint.noted_s += idle_s
 
     def _note(self, standing: Standing, last: int, now_s: float) -> None:
         if not self._checkpoints or standing.floor != self._floor:

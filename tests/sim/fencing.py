@@ -9,6 +9,8 @@ from tests.sim.stage import Asked
 MARGIN = SECOND // 20
 """So far past a due time the broker's clock must be before its word counts."""
 UNREACHABLE, STALLED, ADVANCING = SECOND, 4 * SECOND, 30 * SECOND
+PAUSE = SECOND
+"""What counts of a pause in which nobody asked."""
 SLACK = SECOND // 2
 """An engine asks again after a quarter of a second."""
 
@@ -47,7 +49,9 @@ def _hear(each: Asked, before: Sequence[Asked], judged: int) -> None:
     asking = _since(before, lambda other: bool(other.waiting))
     for at in [at for at in each.waiting if judged < at <= each.through]:
         known = next(other.at for other in before if other.at >= at)
-        is_patient = each.at - max(known, still) >= STALLED or each.at - max(known, asking) >= ADVANCING
+        is_patient = (
+            _waited(before, max(known, still)) >= STALLED or _waited(before, max(known, asking)) >= ADVANCING
+        )
         assert is_patient, f"judged past an unread message: {each}"
     for since, bound in ((still, STALLED), (asking, ADVANCING)):
         if each.at - since >= bound + SLACK and _is_close(before, since):
@@ -60,8 +64,15 @@ def _since(before: Sequence[Asked], holds: Callable[[Asked], bool]) -> int:
     return before[min(broken[-1] + 1 if broken else 0, len(before) - 1)].at
 
 
+def _waited(before: Sequence[Asked], since: int) -> int:
+    """How long has been waited since then: while the database took nothing no time, and of a pause a second."""
+    failing = [other.at for other in before if other.is_failing]
+    asked = [other.at for other in before if other.at >= max([since, *failing[-1:]])]
+    return sum(min(later - earlier, PAUSE) for earlier, later in pairwise(asked))
+
+
 def _is_close(before: Sequence[Asked], since: int) -> bool:
     """The questions since then followed close upon one another, and all were answered."""
     recent = [other for other in before if other.at >= since]
-    is_answered = not any(other.is_cut for other in recent)
+    is_answered = not any(other.is_cut or other.is_failing for other in recent)
     return is_answered and all(later.at - earlier.at <= SLACK for earlier, later in pairwise(recent))

@@ -1,5 +1,7 @@
 """One seed played through the real gate on a real database: what is published, read, and judged when."""
 
+from contextlib import suppress
+
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
@@ -213,6 +215,7 @@ class Simulation(Stage):
             return
         now = engine.time.now()
         through = None
+        await self._probe(engine)
         if judge_at is not None and judge_at <= now:
             through = await engine.fence.judged_through()
             self._heard(engine, micros(through))
@@ -227,9 +230,15 @@ class Simulation(Stage):
         else:
             await self.arm()
 
+    async def _probe(self, engine: Engine) -> None:
+        """Learns whether writing is possible again where the last write failed, as the service does beside it all."""
+        if engine.database.writes.needs_probe:
+            with suppress(OperationalError):
+                await engine.database.probe()
+
     def _retry(self, engine: Engine) -> None:
         """A look failed: it is made again in at most five seconds (here less often in a long outage)."""
-        span = self.random.randrange(SECOND // 10, MINUTE if engine.storm.is_away else RETRY_MAX)
+        span = self.random.randrange(SECOND // 10, MINUTE if engine.storm.is_out else RETRY_MAX)
         self.trouble(span + SECOND, "a look failed")
         self._ring_at(engine, self.clock.at + span)
 
@@ -255,6 +264,7 @@ class Simulation(Stage):
     def _heard(self, engine: Engine, through: int) -> None:
         waiting = tuple(each.at for each in self.broker.waiting())
         asked = Asked(
-            self.clock.at, engine.time.micros, through, waiting, self.broker.floor, engine.link.is_cut
-        )
+            self.clock.at, engine.time.micros, through, waiting, self.broker.floor, engine.link.is_cut,
+            engine.storm.is_failing,
+        )  # fmt: skip
         self.trace.asked.setdefault(engine.fence, []).append(asked)

@@ -43,7 +43,8 @@ class Op:
 class Asked:
     """What a fence answered: at true time `at`, `now` by its engine's clock, everything was read `through`.
 
-    `waiting`: when each message was stored that was not acknowledged then; `floor`: the broker's acknowledged floor.
+    `waiting`: when each message was stored that was not acknowledged then; `floor`: the broker's acknowledged floor;
+    `is_failing`: the database took nothing from this engine the last time that it tried.
     """
 
     at: int
@@ -52,6 +53,7 @@ class Asked:
     waiting: tuple[int, ...]
     floor: int
     is_cut: bool
+    is_failing: bool
 
 
 @dataclass
@@ -154,7 +156,7 @@ class Stage:
         except Crash:
             self._restart(engine)
         except (OperationalError, ConnectionError):
-            if storm.strikes == strikes and not storm.is_away and not engine.link.is_cut:
+            if storm.strikes == strikes and not storm.is_out and not engine.link.is_cut:
                 raise
         storm.calm()
         now = engine.time.micros
@@ -170,7 +172,7 @@ class Stage:
             each
             for each in self.engines
             if not (
-                each.down_until > self.clock.at or each.time.offset or each.storm.is_away or each.link.is_cut
+                each.down_until > self.clock.at or each.time.offset or each.storm.is_out or each.link.is_cut
             )
         ]
 
@@ -206,6 +208,8 @@ class Stage:
                 "after",
                 "after",
                 "away",
+                "full",
+                "full",
                 "partition",
                 "set",
                 "stopped",
@@ -218,8 +222,8 @@ class Stage:
         elif what in ("before", "after"):
             error = Crash() if random.random() < 0.5 else database_error("the commit failed")
             setattr(storm, f"{what}_commit", error)
-        elif what == "away":
-            self._away(self.span(10 * MINUTE))
+        elif what in ("away", "full"):
+            self._away(self.span(10 * MINUTE), is_readable=what == "full")
         elif what == "partition":
             self._cut(random.choice([[engine], self.engines]), self.span(15 * MINUTE))
         elif what == "set":
@@ -230,15 +234,16 @@ class Stage:
             self._restart(engine)
         self.trouble(5 * SECOND, what)
 
-    def _away(self, span: int) -> None:
-        """The database is away, for everybody."""
-        self.trouble(span + 90 * SECOND, "the database is away")
+    def _away(self, span: int, *, is_readable: bool) -> None:
+        """The database is away, for everybody; or it can be read and takes nothing."""
+        self.trouble(span + 90 * SECOND, "the database is full" if is_readable else "the database is away")
+        name = "is_full" if is_readable else "is_away"
         for engine in self.engines:
-            engine.storm.is_away = True
+            setattr(engine.storm, name, True)
 
         async def back() -> None:
             for engine in self.engines:
-                engine.storm.is_away = False
+                setattr(engine.storm, name, False)
 
         self.at(self.clock.at + span, back)
 
@@ -279,17 +284,19 @@ class Stage:
         self.trouble(span + 35 * SECOND, "restarted")
         engine.down_until = max(engine.down_until, self.clock.at + span)
         engine.gate = Gate(engine.database, self.catalog, engine.time)
-        engine.fence = Fence(engine.link, engine.time)
+        engine.fence = self._fence(engine.link, engine.time, engine.database)
         self.at(self.clock.at + span + 1, self.resume)
 
     def heal(self, engine: Engine) -> None:
-        engine.storm.is_away = engine.link.is_cut = False
+        engine.storm.is_away = engine.storm.is_full = engine.link.is_cut = False
         engine.down_until = engine.cut_until = engine.time.offset = 0
 
     def _engine(self, name: str, url: str) -> Engine:
         time, storm = EngineTime(self.clock), Storm()
         link = Link(self.broker, storm)
         database = StormyDatabase(url, storm)
-        return Engine(
-            name, time, storm, link, database, Gate(database, self.catalog, time), Fence(link, time)
-        )
+        fence = self._fence(link, time, database)
+        return Engine(name, time, storm, link, database, Gate(database, self.catalog, time), fence)
+
+    def _fence(self, link: Link, time: EngineTime, database: Database) -> Fence:
+        return Fence(link, time, can_write=lambda: database.writes.reason is None)

@@ -33,15 +33,25 @@ def database_error(what: str) -> OperationalError:
 
 @dataclass
 class Storm:
-    """What is about to fail. `in_statements`: at the how many-th call from now. `commits`: how many took effect."""
+    """What is about to fail. `in_statements`: at the how many-th call from now. `commits`: how many took effect.
+
+    `is_full`: it can be read, and takes nothing. `is_failing`: the last thing written failed, as far as its engine knows.
+    """
 
     is_away: bool = False
+    is_full: bool = False
+    is_failing: bool = False
     in_statements: int = 0
     error: BaseException | None = None
     before_commit: BaseException | None = None
     after_commit: BaseException | None = None
     commits: int = 0
     strikes: int = 0
+
+    @property
+    def is_out(self) -> bool:
+        """The database cannot be used as it should."""
+        return self.is_away or self.is_full
 
     def call(self) -> None:
         """Somebody is about to call the database, or the broker to acknowledge."""
@@ -79,9 +89,16 @@ class StormyDatabase(Database):
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        async with super().transaction() as connection:
-            yield connection
-            self._storm.strike("before_commit")
+        try:
+            async with super().transaction() as connection:
+                if self._storm.is_full:
+                    raise database_error("the disk is full")
+                yield connection
+                self._storm.strike("before_commit")
+        except OperationalError:
+            self._storm.is_failing = True
+            raise
+        self._storm.is_failing = False
         self._storm.commits += 1
         self._storm.strike("after_commit")
 

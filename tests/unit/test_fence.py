@@ -215,10 +215,26 @@ async def test_seconds_in_which_the_database_takes_nothing_are_no_waiting(
         time.advance(timedelta(milliseconds=100))
         assert await fence.judged_through() < due
     writable[0] = True
-    time.advance(timedelta(seconds=3.9))
-    assert await fence.judged_through() < due
+    for _ in range(39):
+        time.advance(timedelta(milliseconds=100))
+        assert await fence.judged_through() < due
     time.advance(timedelta(seconds=0.1))
     assert await fence.judged_through() >= due
+
+
+async def test_an_hour_in_which_the_process_was_stopped_is_no_waiting(
+    fence: Fence, broker: Broker, time: ManualTime
+) -> None:
+    broker.last = 1
+    due = time.at - MARGIN
+    assert await fence.judged_through() < due
+
+    time.advance(timedelta(hours=1))
+    assert await fence.judged_through() < due
+    for _ in range(30):
+        time.advance(timedelta(milliseconds=100))
+        through = await fence.judged_through()
+    assert through >= due
 
 
 @pytest.mark.parametrize("how", ["disconnected", "silent"])

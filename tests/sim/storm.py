@@ -35,7 +35,7 @@ def database_error(what: str) -> OperationalError:
 class Storm:
     """What is about to fail. `in_statements`: at the how many-th call from now. `commits`: how many took effect.
 
-    `is_full`: it can be read, and takes nothing. `is_failing`: the last thing written failed, as far as its engine knows.
+    `is_full`: it can be read, and takes nothing. `is_failing`: what was written last failed.
     """
 
     is_away: bool = False

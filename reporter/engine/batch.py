@@ -68,8 +68,6 @@ class Batch:
         await self._load([*fresh, *(c for c in commands if _is_earlier(c, seen.get(c.key)))])
         opened = {incident_id(c.source, c.id): c for c in fresh if c.kind is CommandKind.OCCURRED}
         waiting = await inbox.load_held(self.connection, list(opened)) if opened else []
-        if waiting:
-            await self._load([command for _, command in waiting])
         self.codes = await choose_codes(self.connection, opened, self.catalog.default.zone)
         outcomes: dict[int, Outcome] = {}
         in_order = sorted(
@@ -80,16 +78,18 @@ class Batch:
             outcomes[index] = await self._one(commands[index], seen)
             if count % BREATH == BREATH - 1:
                 await sleep(0)  # deadlines and pages do not wait for a whole batch
-        for aside, command in waiting:
-            await self._apply_held(aside, command)
-        await self._save()
+        await self.apply_waiting(waiting)
         return [outcomes[index] for index in range(len(commands))]
 
     async def apply_waiting(self, waiting: Sequence[tuple[int, Command]]) -> None:
-        """Applies held commands whose incidents are open, and writes the result."""
+        """Applies held commands whose incidents are open, each once though two replicas kept it; writes the result."""
         await self._load([command for _, command in waiting])
+        seen = await inbox.load_seen(self.connection, [command.key for _, command in waiting])
         for aside, command in waiting:
-            await self._apply_held(aside, command)
+            if command.key in self.taken or not seen[command.key].is_held:
+                await inbox.release(self.connection, aside, "duplicate")
+            else:
+                await self._apply_held(aside, command)
         await self._save()
 
     async def _save(self) -> None:

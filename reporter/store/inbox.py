@@ -37,8 +37,10 @@ class Seen:
 
 
 async def load_seen(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[bytes, Seen]:
-    """Those of `keys` that took effect or are held."""
+    """Those of `keys` that took effect or, else, are held."""
     seen: dict[bytes, Seen] = {}
+    if not keys:
+        return seen
     rows = await connection.execute(select(INBOX).where(INBOX.c.key.in_(keys)))
     for row in rows:
         anomalies = tuple(row.anomalies or ())
@@ -47,7 +49,7 @@ async def load_seen(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[
         ASIDE.c.key.in_(keys), ASIDE.c.state == "held"
     )
     for row in await connection.execute(held):
-        seen[row.key] = Seen(row.digest, row.target, (), is_held=True)
+        seen.setdefault(row.key, Seen(row.digest, row.target, (), is_held=True))
     return seen
 
 

@@ -5,12 +5,15 @@ from pathlib import Path
 import pytest
 
 from reporter.catalog import Catalog, load
+from reporter.core.command import Command, incident_id
 from reporter.core.terms import FactKind
 from reporter.engine.record import Gate
 from reporter.resources import schedules_dir
+from reporter.store import inbox
+from reporter.store import models as m
 from reporter.store.rebuild import differences
 from tests.contract.gateworld import World
-from tests.unit.factories import at
+from tests.unit.factories import SOURCE, at
 from tests.unit.factories import text as instant
 
 
@@ -94,3 +97,33 @@ async def test_an_acknowledgement_takes_the_same_notices_in_a_batch_and_alone(
 
     open_ = [row["reason"] for row in await world.notices(incident) if row["state"] != "acknowledged"]
     assert open_ == ["report_after_withdrawal"]
+
+
+async def test_a_command_that_two_replicas_hold_is_applied_once(world: World) -> None:
+    incident = incident_id(SOURCE, "e1")
+    report = world.command("filed", 5, "r1", incident=incident, covers=["initial"])
+    await hold_twice(world, report, incident)
+
+    await world.open(received=1, now=30)
+
+    assert await world.kinds(incident) == ["opened", "reported", "judged"]
+    assert sorted(row["state"] for row in await world.rows(m.SetAside)) == ["accepted", "duplicate"]
+
+
+async def test_a_command_held_by_another_replica_after_it_took_effect_adds_nothing(world: World) -> None:
+    incident = await world.open(received=1)
+    report = world.command("filed", 5, "r1", incident=incident, covers=["initial"])
+    await world.submit(report)
+    await hold_twice(world, report, incident)
+
+    await world.gate.sweep()
+
+    assert await world.kinds(incident) == ["opened", "reported", "judged"]
+    assert [row["state"] for row in await world.rows(m.SetAside)] == ["duplicate"] * 2
+
+
+async def hold_twice(world: World, command: Command, target: str) -> None:
+    """As two replicas do that were handed the same message, each in a transaction that sees no other's."""
+    for _ in range(2):
+        async with world.database.transaction() as connection:
+            await inbox.hold(connection, [(command, target)], world.time.now(), "not known yet")

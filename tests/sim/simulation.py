@@ -75,7 +75,7 @@ class Simulation(Stage):
             if event.said.kind == "acknowledged" and tale.acknowledges_one:
                 await self._choose_notice(tale, event)
             stuck_for = 0 if self.is_unharmed else event.stuck_for
-            if not stuck_for and self.strikes(0.2 if event.said.kind == "filed" else 0.03):
+            if not stuck_for and self.strikes(0.2 if event.said.kind == "filed" else 0.1):
                 stuck_for = self.span(self.random.choice([6, 60]) * SECOND)
             if stuck_for:
                 self.trouble(stuck_for + ACK_WAIT, "a message is stuck")

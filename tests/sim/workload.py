@@ -38,15 +38,15 @@ def text(at: int) -> str:
 
 @dataclass
 class Event:
-    """One message as it is published. `is_refused`: by the contract it must be rejected. `stuck_for`: so long nobody
-    is handed it.
+    """One message as it is published. `is_refused`: by the contract it must be rejected; None: as it is read before or
+    after another. `stuck_for`: so long nobody is handed it.
     """
 
     said: Said
     incident: str
     subject: str
     body: bytes
-    is_refused: bool = False
+    is_refused: bool | None = False
     stuck_for: int = 0
 
 
@@ -81,7 +81,13 @@ class Workload:
         return tales
 
     def event(
-        self, tale: Tale, said: Said, data: Mapping[str, object], unit: str = "", *, is_refused: bool = False
+        self,
+        tale: Tale,
+        said: Said,
+        data: Mapping[str, object],
+        unit: str = "",
+        *,
+        is_refused: bool | None = False,
     ) -> Event:
         """The message of a command."""
         about, type_ = TYPES[said.kind]
@@ -120,12 +126,16 @@ class Workload:
         )
         for kind in random.choices(kinds, k=random.randrange(0, 9)):
             self._command(tale, kind)
-        if random.random() < 0.3:
+        if random.random() < 0.5:
             self._exact(tale)
-        if random.random() < 0.2:
+        if random.random() < 0.5:
+            self._between(tale)
+        if random.random() < 0.3:
             self._back(tale)
-        if random.random() < 0.2:
+        if random.random() < 0.3:
             self._twins(tale)
+        if mode != "actual" and random.random() < 0.5:
+            self._drill(tale)
         if random.random() < 0.5 and any(duty.when for duty in tale.edition.duties):
             for grade in ("IV", "I", "IV", "II")[: random.randrange(2, 5)]:
                 self._grade(tale, max(self._arrival(tale), tale.opened.at + 1), grade)
@@ -205,13 +215,24 @@ class Workload:
         said: dict[str, Any] = {"occurred": (earliest, earliest), "says": frozenset({"occurred"})}
         self._add(tale, "amended", at, {"occurred": text(earliest)}, **said)
 
+    def _between(self, tale: Tale) -> None:
+        """A report comes between the two instants at which its duty may have been due."""
+        for clock in law.view(tale.edition, [tale.opened]).clocks.values():
+            at = self._random.randrange(clock.due, clock.last_due + 1)
+            if clock.due < clock.last_due and at > tale.opened.at:
+                name = clock.duty.name
+                self._add(tale, "filed", at, {"covers": [name], "form": "written"}, covers=(name,))
+                return
+
     def _back(self, tale: Tale) -> None:
         """The occurrence is corrected, and later back to what it was: due times return, perhaps all read too late."""
         if tale.opened.occurred is None:
             return
-        first = max(self._arrival(tale), tale.opened.at + 1)
+        dues = [clock.due for clock in law.view(tale.edition, [tale.opened]).clocks.values()]
+        shortly = self._random.choice([self._arrival(tale), *(due - 5 * MINUTE for due in dues)])
+        first = max(shortly, tale.opened.at + 1)
         was, at = tale.opened.occurred[0], first + self._random.choice([1, 1, 30, 60]) * MINUTE
-        stuck_for = self._random.choice([0, self._random.randrange(10, 90) * MINUTE])
+        stuck_for = self._random.choice([0, 1, 1]) * self._random.randrange(10, 90) * MINUTE
         for moved, when in ((was + self._random.randrange(-20, 20) * MINUTE, first), (was, at)):
             said: dict[str, Any] = {"occurred": (moved, moved), "says": frozenset({"occurred"})}
             self._add(tale, "amended", when, {"occurred": text(moved)}, **said)
@@ -225,6 +246,15 @@ class Workload:
             moved = happened - self._random.randrange(0, 30) * MINUTE
             said: dict[str, Any] = {"occurred": (moved, moved), "says": frozenset({"occurred"})}
             self._add(tale, "amended", at, {"occurred": text(moved)}, **said)
+
+    def _drill(self, tale: Tale) -> None:
+        """A drill becomes actual and is called a drill again, which is refused, unless that word is read first."""
+        at = max(self._arrival(tale), tale.opened.at + 1)
+        stuck_for = self._random.randrange(10) * MINUTE
+        for mode, when in (("actual", at), (tale.opened.mode, at + 1)):
+            known: dict[str, Any] = {"mode": mode, "says": frozenset({"mode"})}
+            self._add(tale, "amended", when, {"mode": mode}, is_refused=None if when > at else False, **known)
+        tale.events[-2].stuck_for = stuck_for
 
     def _grade(self, tale: Tale, at: int, grade: str | None) -> None:
         self._add(tale, "amended", at, {"grade": grade}, grade=grade, says=frozenset({"grade"}))
@@ -249,7 +279,7 @@ class Workload:
 
     def _add(
         self, tale: Tale, kind: str, at: int, data: Mapping[str, object], unit: str = "", *,
-        is_refused: bool = False, **known: Any,
+        is_refused: bool | None = False, **known: Any,
     ) -> None:  # fmt: skip
         source, id_ = self._name(kind)
         said = Said(kind, at, id_, source, **known)

@@ -209,7 +209,6 @@ class Stage:
                 "after",
                 "away",
                 "full",
-                "full",
                 "partition",
                 "set",
                 "stopped",
@@ -223,7 +222,7 @@ class Stage:
             error = Crash() if random.random() < 0.5 else database_error("the commit failed")
             setattr(storm, f"{what}_commit", error)
         elif what in ("away", "full"):
-            self._away(self.span(10 * MINUTE), is_readable=what == "full")
+            self._away(self.span(MINUTE if what == "full" else 10 * MINUTE), is_readable=what == "full")
         elif what == "partition":
             self._cut(random.choice([[engine], self.engines]), self.span(15 * MINUTE))
         elif what == "set":

@@ -7,6 +7,7 @@ Each language has templates of its own: `t("中文", "English")` is decided when
 many such pieces is a handful of strings. A burst of breaches is thousands of texts at one instant.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -27,6 +28,7 @@ from jinja2.environment import TemplateModule
 from jinja2.runtime import Context
 from jinja2.visitor import NodeTransformer
 
+from reporter.core import plain
 from reporter.core.terms import label
 from reporter.resources import templates_dir
 
@@ -38,7 +40,8 @@ class Renderer:
     """Renders templates for readers in one zone; each call may ask for another language.
 
     In every template: `language`, `lang` (the HTML tag), `zone`, the function `t("中文", "English")`, and the
-    filters `local` (date, time and, where it matters, zone), `local_time`, `local_until`, `countdown`, `term`.
+    filters `local` (date, time and, where it matters, zone), `local_time`, `local_until`, `countdown`, `term`, and
+    `anomaly_words`, `channel_words`, `note_words`, `step_words` for what rows hold as codes.
     """
 
     def __init__(self, zone: str, language: str = "zh", folder: Path | None = None) -> None:
@@ -121,6 +124,10 @@ def _environment(folder: Path, language: str) -> Environment:
         local_time=_local_time,
         countdown=countdown,
         term=_term,
+        anomaly_words=_in_words(plain.anomaly_words),
+        channel_words=_in_words(plain.channel_words),
+        note_words=_in_words(plain.note_words),
+        step_words=_in_words(plain.step_words),
         instant=_instant,
     )
     return environment
@@ -149,6 +156,16 @@ def _local_until(context: Context, at: datetime, since: datetime) -> str:
 def _term(context: Context, term: StrEnum) -> str:
     """The glossary's name of a term."""
     return label(term, context["language"])
+
+
+def _in_words(words: Callable[[str], plain.Words]) -> Callable[[Context, str], str]:
+    """A filter that says a code in the reader's language."""
+
+    @pass_context
+    def said(context: Context, code: str) -> str:
+        return words(code)[1 if context["language"] == "en" else 0]
+
+    return said
 
 
 def _instant(at: datetime) -> str:

@@ -80,10 +80,10 @@ def roster_csv(now: datetime, zone: str) -> str:
     rows = [("unit", "role", "starts", "ends", "person", "phone", "channels")]
     for number, (starts, ends, turn) in enumerate(_shifts(now.astimezone(ZoneInfo(zone)))):
         for unit, roles in PEOPLE.items():
-            for role, persons in roles.items():
+            for place, (role, persons) in enumerate(roles.items(), 1):
                 if (unit, role, number) == (GAP_UNIT, DutyRole.DUTY_OFFICER, GAP_TURN):
                     continue
-                phone = f"000-0000-0{list(PEOPLE).index(unit) + 1}{len(rows) % 2}{turn}"
+                phone = f"000-0000-0{list(PEOPLE).index(unit) + 1}{place}{turn}"
                 rows.append((unit, role, starts.isoformat(), ends.isoformat(), persons[turn], phone, "desk"))
     return _csv(rows)
 

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any, Final  # Any: facts and reports are JSON
 
 from reporter.core.instants import parse
+from reporter.core.plain import recipient_words
 from reporter.core.schedule import Edition
 from reporter.core.terms import Form, IncidentState, NoticeReason, NoticeState
 from reporter.desk.auth import Caller
@@ -18,7 +19,6 @@ from reporter.desk.live.situation import Open, Situation, duties_at
 from reporter.desk.problems import not_found
 from reporter.desk.services import Desk
 from reporter.desk.story import FACT_NAMES, Change, Teller, Told
-from reporter.engine.wording import role_words
 from reporter.store import attachments, queries, restricted
 from reporter.store.attachments import AttachmentRow
 from reporter.store.queries import IncidentRecord, NoticeRow, ReportRow
@@ -178,7 +178,7 @@ def _notice(row: NoticeRow, titles: Mapping[str, Words]) -> ShownNotice:
         reason=NoticeReason(row.reason),
         state=state,
         clock=titles.get(row.obligation or ""),
-        to=(role_words(row.to_role, "zh"), role_words(row.to_role, "en")),
+        to=recipient_words(row.to_role),
         is_open=state in OPEN_NOTICES,
     )
 

@@ -6,7 +6,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -19,6 +19,12 @@ from reporter.core.command import Problem
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:reporter:problem:"
+
+FRAMEWORK_WORDS = {
+    404: "没有找到 / not found",
+    405: "此处不接受这种请求 / such a request is not taken here",
+}
+"""What is said where the framework itself finds no route."""
 
 log = logging.getLogger(__name__)
 
@@ -91,18 +97,21 @@ def internal() -> Response:
     )
 
 
-def install(app: FastAPI, as_page: Callable[[Request, HttpProblem], Response] | None = None) -> None:
+def install(
+    app: FastAPI, as_page: Callable[[Request, HttpProblem], Awaitable[Response]] | None = None
+) -> None:
     """Makes every error of the application a problem, those of the framework too; for a reader of pages `as_page`,
     where there are pages.
     """
 
-    def answered(request: Request, problem: HttpProblem) -> Response:
-        is_reader = "text/html" in request.headers.get("accept", "")
-        return as_page(request, problem) if is_reader and as_page is not None else as_response(problem)
+    async def answered(request: Request, problem: HttpProblem) -> Response:
+        if as_page is not None and "text/html" in request.headers.get("accept", ""):
+            return await as_page(request, problem)
+        return as_response(problem)
 
     async def raised(request: Request, error: Exception) -> Response:
         assert isinstance(error, HttpProblem)  # noqa: S101 - what it is registered for
-        return answered(request, error)
+        return await answered(request, error)
 
     async def elsewhere(_: Request, error: Exception) -> Response:
         assert isinstance(error, SeeOther)  # noqa: S101 - what it is registered for
@@ -111,14 +120,13 @@ def install(app: FastAPI, as_page: Callable[[Request, HttpProblem], Response] | 
     async def framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
         code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
-        return answered(
-            request, HttpProblem(error.status_code, code, str(error.detail), headers=error.headers)
-        )
+        detail = FRAMEWORK_WORDS.get(error.status_code, str(error.detail))
+        return await answered(request, HttpProblem(error.status_code, code, detail, headers=error.headers))
 
     async def database(request: Request, error: Exception) -> Response:
         log.error("the database cannot be used: %s", error)
         detail = "数据库暂不可用，请稍后重试 / the database cannot be used at the moment: try again"
-        return answered(
+        return await answered(
             request, HttpProblem(503, "database_unavailable", detail, headers={"Retry-After": "2"})
         )
 

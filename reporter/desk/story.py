@@ -12,6 +12,7 @@ from typing import Any, Final  # Any: bodies of ledger lines are JSON
 from zoneinfo import ZoneInfo
 
 from reporter.core.instants import parse
+from reporter.core.plain import Words, channel_words, recipient_words
 from reporter.core.schedule import Edition, parse_offset
 from reporter.core.terms import (
     LABELS,
@@ -21,14 +22,12 @@ from reporter.core.terms import (
     Grade,
     Mode,
     NoticeReason,
+    NoticeState,
     Verdict,
     label,
 )
-from reporter.engine.wording import role_words
 from reporter.render import countdown
 
-Words = tuple[str, str]
-"""The same in Chinese and in English."""
 Body = Mapping[str, Any]
 
 ENGINE: Final = "engine"
@@ -103,6 +102,7 @@ class Teller:
         self._titles = {each.id: (each.title_zh, each.title_en) for each in edition.obligations}
         self._zone = ZoneInfo(zone)
         self._units = units or {}
+        self._told_of: dict[str, Mapping[str, Any]] = {}
 
     def tell(self, lines: Iterable[tuple[str, str]]) -> tuple[Told, ...]:
         """Every line, oldest first, from its canonical text and its hash."""
@@ -231,14 +231,16 @@ class Teller:
         ), "overdue"
 
     def _notified(self, body: Body) -> tuple[Words, str]:
+        if "reason" not in body:
+            return self._receipts(body), ""
         zh, en = self._notices(body)
-        reason = _term(NoticeReason, body.get("reason"))
+        reason = _term(NoticeReason, body["reason"])
         return (f"{reason[0]}：{zh}", f"{reason[1]}: {en}"), ""
 
     def _acknowledged(self, body: Body) -> tuple[Words, str]:
         count = len(body.get("notices", ()))
-        by = body.get("by") or ""
-        return (f"{by}签收 {count} 条通知", f"{by or 'Somebody'} acknowledged {count} notices"), ""
+        by = body.get("by")
+        return (f"{by or ''}签收 {count} 条通知", f"{by or 'Somebody'} acknowledged notices: {count}"), ""
 
     def _reported(self, body: Body) -> tuple[Words, str]:
         form = _term(Form, body.get("form") or body.get("data", {}).get("form"))
@@ -298,14 +300,27 @@ class Teller:
     # --- words ----------------------------------------------------------------------------------------------
 
     def _notices(self, body: Body) -> Words:
-        told = body.get("notices", ())
         zh, en = [], []
-        for each in told:
-            role = role_words(each.get("to") or "", "zh"), role_words(each.get("to") or "", "en")
-            person = each.get("person")
-            zh.append(f"{person or '无人值班'}（{role[0]}，{each.get('channel')}）")
-            en.append(f"{person or 'nobody on duty'} ({role[1]}, {each.get('channel')})")
+        for each in body.get("notices", ()):
+            self._told_of[str(each.get("id"))] = each
+            person, role = each.get("person"), recipient_words(each.get("to") or "")
+            channel = channel_words(str(each.get("channel")))
+            zh.append(f"{person or '无人值班'}（{role[0]}，{channel[0]}）")
+            en.append(f"{person or 'nobody on duty'} ({role[1]}, {channel[1]})")
         return f"通知 {'、'.join(zh)}" if zh else "无通知", f"told {', '.join(en)}" if en else "nobody told"
+
+    def _receipts(self, body: Body) -> Words:
+        """What became of notices; to whom each was is in the line that sent it."""
+        zh, en = [], []
+        for each in body.get("notices", ()):
+            state, channel = _term(NoticeState, each.get("state")), channel_words(str(each.get("channel")))
+            person = self._told_of.get(str(each.get("id")), {}).get("person")
+            whom = (f"{person}，", f"{person}, ") if person else ("", "")
+            tries = each.get("attempts", 1)
+            again = (f"，第 {tries} 次", f", attempt {tries}") if tries > 1 else ("", "")
+            zh.append(f"{state[0]}（{whom[0]}{channel[0]}{again[0]}）")
+            en.append(f"{state[1].lower()} ({whom[1]}{channel[1]}{again[1]})")
+        return f"通知{'、'.join(zh)}", f"Notice {', '.join(en)}"
 
     def _title(self, body: Body) -> Words:
         name = str(body.get("obligation"))
@@ -363,7 +378,7 @@ def _detail(kind: FactKind, body: Body) -> str:
     return _text(data.get("text" if kind is FactKind.REPORTED else "reason"))
 
 
-def _term(kind: type[Form] | type[Verdict] | type[NoticeReason], value: object) -> Words:
+def _term(kind: type[Form] | type[Verdict] | type[NoticeReason] | type[NoticeState], value: object) -> Words:
     known = next((each for each in LABELS[kind] if each == value), None)
     return _same(str(value)) if known is None else LABELS[kind][known]
 

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Final, Protocol
 
 from sqlalchemy.exc import NoResultFound
@@ -16,17 +15,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reporter.catalog import CatalogError
 from reporter.channels.contract import Message
 from reporter.core.instants import maybe_rfc3339, rfc3339
+from reporter.core.plain import recipient_words
 from reporter.core.roster import NOBODY, PART, is_of_duty
 from reporter.core.schedule import Edition
 from reporter.core.standin import in_place_of
-from reporter.core.terms import DutyRole, Mode, NoticeReason, label
+from reporter.core.terms import Mode, NoticeReason
 from reporter.store.editions import Editions
 from reporter.store.people import UnitContact, unit_contacts
 from reporter.store.sending import IncidentWords, Taken, incident_words, obligation_dues
 
 log = logging.getLogger(__name__)
 
-SCOPES: Final = {"unit": ("报送单位", "reporting unit"), "superior": ("上级单位", "superior unit")}
 NOTE_SEPARATOR: Final = PART
 """Between the parts of a note: why it went to this person, and what else there is to say."""
 ATTEMPT_MARK: Final = " | "
@@ -130,8 +129,8 @@ def message(
         "stands_for": stands_for.name if stands_for else None,
         "stands_for_phone": stands_for.phone if stands_for else None,
         "in_place_of": in_place_of(written_note(notice.note)),
-        "to_words_zh": role_words(notice.to_role, "zh"),
-        "to_words_en": role_words(notice.to_role, "en"),
+        "to_words_zh": recipient_words(notice.to_role)[0],
+        "to_words_en": recipient_words(notice.to_role)[1],
         "detail": _detail(notice.note),
     }
     subjects, texts = (
@@ -215,14 +214,3 @@ def _titles(notice: Taken, edition: Edition | None) -> tuple[str | None, str | N
     if obligation is None:
         return notice.obligation, notice.obligation
     return obligation.title_zh, obligation.title_en
-
-
-@lru_cache(maxsize=256)
-def role_words(to: str, language: str) -> str:
-    """`superior.leader` → `上级单位带班领导`, `superior unit, leader on duty`."""
-    scope, _, role = to.partition(".")
-    if scope not in SCOPES or role not in set(DutyRole):
-        return to
-    where = SCOPES[scope][0 if language == "zh" else 1]
-    what = label(DutyRole(role), language)
-    return where + what if language == "zh" else f"{where}, {what.lower()}"

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from reporter.core.clocks import due_at, with_provisional
 from reporter.core.instants import parse, rfc3339
+from reporter.core.plain import channel_words, recipient_words, step_words
 from reporter.core.schedule import SUBMITTED, Edition, Obligation, format_span
 from reporter.core.terms import ClockState, FactKind, Form, IncidentState, Verdict, label
 
@@ -230,10 +231,11 @@ class Explainer:
             return f"{line} ({body.get('reason')})"
         nobody = self._say("无人值班", "nobody on duty")
         people = [
-            f"{each.get('person') or nobody} ({each.get('to')}, {each.get('channel')})"
+            f"{each.get('person') or nobody} ({self._say(*recipient_words(str(each.get('to'))))}, "
+            f"{self._say(*channel_words(str(each.get('channel'))))})"
             for each in body.get("notices") or ()
         ]
-        step = f" {body['step']}" if body.get("step") else ""
+        step = f" {self._say(*step_words(body['step']))}" if body.get("step") else ""
         unsure = self._say(" 待定", " not certain") if body.get("certain") is False else ""
         return f"{line}{step}{unsure} → {', '.join(people) or '-'}"
 

@@ -1,5 +1,7 @@
 """A ledger in sentences: every kind has one in both languages, and it says what its line says."""
 
+import json
+
 from reporter.core.terms import FactKind
 from reporter.desk.story import FACT_NAMES, Teller, Told, actor_words, casualty_words
 from tests.unit.factories import EDITION, Story, a_report, an_entry, an_incident, between, text
@@ -42,12 +44,30 @@ def test_a_breach_says_who_was_told_and_a_verdict_by_how_much() -> None:
     assert (
         one(story, FactKind.BREACHED)
         .text[0]
-        .startswith("初报超时：11-23 14:20:00 前没有合格报告；通知 east duty_officer（报送单位值班员，desk）")
+        .startswith(
+            "初报超时：11-23 14:20:00 前没有合格报告；通知 east duty_officer（报送单位值班员，值班台）"
+        )
     )
     assert one(story, FactKind.REPORTED).text[0] == "收到东街道（王五）电话报告：初报，接报 11-23 14:23:00"
     assert one(story, FactKind.JUDGED).text == (
         "判定初报：迟报 3:00",
         "The initial report is judged: late by 3:00",
+    )
+
+
+def test_a_receipt_names_the_person_and_the_channel_of_its_notice() -> None:
+    teller = Teller(EDITION, "Asia/Shanghai", UNITS)
+    story = Story(an_incident()).tick_through(11)
+    sent = next(line for line in story.tracked.lines if line.kind is FactKind.REMINDED)
+    told = json.loads(sent.text)["body"]["notices"][0]
+    receipt = {"id": told["id"], "channel": "desk", "state": "delivered", "attempts": 2, "note": None}
+    line = json.loads(sent.text) | {"kind": "notified", "body": {"notices": [receipt]}}
+
+    found = list(teller.tell([(sent.text, sent.hash), (json.dumps(line), "f" * 64)]))[-1]
+
+    assert found.text == (
+        "通知已送达（east duty_officer，值班台，第 2 次）",
+        "Notice delivered (east duty_officer, the desk, attempt 2)",
     )
 
 

@@ -5,10 +5,11 @@ A page's context is a frozen dataclass beside its view; its fields are all that 
 
 import pkgutil
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
@@ -16,7 +17,7 @@ from fastapi.responses import HTMLResponse, Response
 from reporter.desk.auth import Action, Caller, Right
 from reporter.desk.doors import Door
 from reporter.desk.frame import LANGUAGE_COOKIE, LANGUAGE_COOKIE_S, NOBODY, Frame, frame_of
-from reporter.desk.problems import HttpProblem, forbidden
+from reporter.desk.problems import HttpProblem, SeeOther, forbidden
 from reporter.desk.services import Desk, desk_of
 from reporter.desk.session import language_of
 from reporter.render import LANGUAGES
@@ -94,23 +95,32 @@ def _routes() -> frozenset[str]:
 class RefusedPage:
     """Why there is no such page for the reader, or not now."""
 
+    status: int
     heading: str
     errors: tuple[str, ...]
 
 
-def refusals(desk: Desk) -> Callable[[Request, HttpProblem], Response]:
-    """How a problem is shown to somebody with a browser."""
+_SIGNED_IN_SEE: Final = frozenset({403, 404, 405, 409, 413, 422})
+"""Problems that say nothing about who is asking: the page around them is the reader's own."""
 
-    def as_page(request: Request, problem: HttpProblem) -> Response:
-        language = language_of(request, desk)
+
+def refusals(desk: Desk) -> Callable[[Request, HttpProblem], Awaitable[Response]]:
+    """How a problem is shown to somebody with a browser: in their language, with their way back."""
+
+    async def as_page(request: Request, problem: HttpProblem) -> Response:
+        language, caller = language_of(request, desk), None
+        if problem.status in _SIGNED_IN_SEE:
+            with suppress(HttpProblem, SeeOther):
+                caller = await desk.auth.caller(request)
+        zh, _, en = problem.detail.partition(" / ")
         errors = tuple(f"{each.path}: {each.message}" for each in problem.errors)
         answer = show(
             desk,
             "pages/refused.html",
             language,
-            RefusedPage(problem.detail, errors),
+            RefusedPage(problem.status, (en or zh) if language == "en" else zh, errors),
             problem.status,
-            framed(request, None),
+            framed(request, caller),
         )
         answer.headers.update(problem.headers)
         return answer

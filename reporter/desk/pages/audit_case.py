@@ -13,6 +13,7 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
 from reporter.catalog import Language
+from reporter.core.plain import recipient_words
 from reporter.core.terms import CommandKind, FactKind, Finding, Form, Mode, NoticeReason, NoticeState
 from reporter.desk import session
 from reporter.desk.auditing.evidence import Evidence, evidence
@@ -51,6 +52,7 @@ class NoticeLine:
     notice: NoticeRow
     reason: NoticeReason
     state: NoticeState
+    to: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,10 @@ async def _shown(request: Request, desk: Desk, typed: Typed, status: int) -> Res
         late=None if late_s is None else timedelta(seconds=late_s),
         forms={form.value: form for form in Form},
         notices=tuple(
-            NoticeLine(each, NoticeReason(each.reason), NoticeState(each.state)) for each in case.notices
+            NoticeLine(
+                each, NoticeReason(each.reason), NoticeState(each.state), recipient_words(each.to_role)
+            )
+            for each in case.notices
         ),
         explanations=tuple(each for each in said if each.remark.kind == FactKind.EXPLAINED),
         findings=tuple(each for each in said if each.remark.kind == FactKind.FOUND),

@@ -9,6 +9,8 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from reporter.core.instants import rfc3339
+from reporter.core.plain import Words
+from reporter.core.terms import AccountRole, label
 from reporter.desk import session
 from reporter.desk.auth import Action
 from reporter.desk.pages import Page, framed, show
@@ -22,7 +24,7 @@ PAGE_MAX = 100
 CSV_MAX = 10_000
 NUMBER_MAX = 999_999_999
 
-_WORDS: Mapping[str, tuple[str, str]] = {
+_WORDS: Mapping[str, Words] = {
     desk_log.SIGNED_IN: ("登录", "Signed in"),
     desk_log.REFUSED: ("登录被拒", "Sign-in refused"),
     desk_log.SIGNED_OUT: ("退出", "Signed out"),
@@ -35,16 +37,24 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "account.password_changed": ("更改口令", "Changed a password"),
 }
 
+_DETAILS: Mapping[str, Words] = {
+    "address": ("地址", "from"),
+    "page": ("页面", "page"),
+    "reason": ("理由", "because"),
+    "role": ("角色", "role"),
+    "unit": ("单位", "unit"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """One line, with its word in both languages."""
+    """One line, in both languages."""
 
     at: datetime
     actor: str
-    word: tuple[str, str]
+    word: Words
     about: str
-    details: str
+    details: Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +104,22 @@ async def _read(request: Request, desk: Desk, limit: int) -> tuple[list[Logged],
 
 
 def _row(line: Logged) -> LogRow:
-    return LogRow(line.at, line.actor, _WORDS.get(line.what, (line.what, line.what)), line.about, _said(line))
+    details = [_detail(name, value) for name, value in (line.details or {}).items()]
+    return LogRow(
+        line.at,
+        line.actor,
+        _WORDS.get(line.what, (line.what, line.what)),
+        line.about,
+        ("；".join(zh for zh, _ in details), "; ".join(en for _, en in details)),
+    )
+
+
+def _detail(name: str, value: object) -> Words:
+    label_zh, label_en = _DETAILS.get(name, (name, name))
+    said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    role = next((each for each in AccountRole if name == "role" and each == said), None)
+    zh, en = (said, said) if role is None else (label(role, "zh"), label(role, "en"))
+    return f"{label_zh} {zh}", f"{label_en} {en}"
 
 
 def _said(line: Logged) -> str:

@@ -60,10 +60,8 @@ CASUALTY_NAMES: Final[Mapping[str, Words]] = {
     "evacuated": ("转移", "evacuated"),
 }
 _TERMS: Final[Mapping[str, type[Category] | type[Grade] | type[Mode]]] = {
-    "category": Category,
-    "grade": Grade,
-    "mode": Mode,
-}
+    "category": Category, "grade": Grade, "mode": Mode,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,9 +313,9 @@ class Teller:
         for each in body.get("notices", ()):
             state, channel = _term(NoticeState, each.get("state")), channel_words(str(each.get("channel")))
             person = self._told_of.get(str(each.get("id")), {}).get("person")
-            whom = (f"{person}，", f"{person}, ") if person else ("", "")
+            whom = (f"{person}，", f"{person}, ") if person else _same("")
             tries = each.get("attempts", 1)
-            again = (f"，第 {tries} 次", f", attempt {tries}") if tries > 1 else ("", "")
+            again = (f"，第 {tries} 次", f", attempt {tries}") if tries > 1 else _same("")
             zh.append(f"{state[0]}（{whom[0]}{channel[0]}{again[0]}）")
             en.append(f"{state[1].lower()} ({whom[1]}{channel[1]}{again[1]})")
         return f"通知{'、'.join(zh)}", f"Notice {', '.join(en)}"

@@ -15,6 +15,7 @@ from reporter.store.database import open_database
 from tests.conftest import cannot_run
 from tests.desk.boards import served
 from tests.desk.conftest import World, make_world
+from tests.desk.shifts import PASSWORD
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 WIDTHS = {"phone": (390, 844), "desk": (1280, 800), "wall": (1920, 1080)}
@@ -46,6 +47,22 @@ class Room:
             "#token", await self.world.secret(role, unit, name=f"seat.{len(self.world.clients)}.{role}")
         )
         await page.press("#token", "Enter")
+        await page.wait_for_selector("#counts")
+        return page
+
+    async def enter(self, login: str, size: str = "desk", **options: Any) -> Page:
+        """A browser of one of the people of `tests.desk.shifts`, signed in and on the board."""
+        width, height = WIDTHS[size]
+        context = await self.browser.new_context(
+            viewport={"width": width, "height": height}, locale="zh-CN", **options
+        )
+        self.exits.push_async_callback(context.close)
+        page = await context.new_page()
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        await page.goto(f"{self.url}/sign-in")
+        await page.fill("[name=login]", login)
+        await page.fill("[name=password]", PASSWORD)
+        await page.press("[name=password]", "Enter")
         await page.wait_for_selector("#counts")
         return page
 

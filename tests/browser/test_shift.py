@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import WIDTHS, Room
+from tests.browser.conftest import Room
 from tests.desk.shifts import PASSWORD, staff
 
 PAGES = (
@@ -31,23 +31,6 @@ async def desk(room: Room) -> Room:
     return room
 
 
-async def seated(room: Room, login: str, size: str = "desk", *, has_script: bool = True) -> Page:
-    """A browser of one of the people."""
-    width, height = WIDTHS[size]
-    context = await room.browser.new_context(
-        viewport={"width": width, "height": height}, locale="zh-CN", java_script_enabled=has_script
-    )
-    room.exits.push_async_callback(context.close)
-    page = await context.new_page()
-    page.on("pageerror", lambda error: room.complaints.append(str(error)))
-    await page.goto(f"{room.url}/sign-in")
-    await page.fill("[name=login]", login)
-    await page.fill("[name=password]", PASSWORD)
-    await page.press("[name=password]", "Enter")
-    await page.wait_for_selector("#counts")
-    return page
-
-
 async def begin(page: Page, room: Room) -> None:
     await page.goto(f"{room.url}/handover")
     await page.click("text=冻结快照")
@@ -62,7 +45,7 @@ async def sign(page: Page, part: str, login: str) -> None:
 
 
 async def test_a_shift_is_handed_over_by_keyboard_and_prints_on_one_page(desk: Room) -> None:
-    page = await seated(desk, "zhaoliu")
+    page = await desk.enter("zhaoliu")
     await begin(page, desk)
     count = await page.locator("input.tick").count()
 
@@ -88,7 +71,7 @@ async def test_a_shift_is_handed_over_by_keyboard_and_prints_on_one_page(desk: R
 
 
 async def test_it_goes_without_script_too(desk: Room) -> None:
-    page = await seated(desk, "zhaoliu", has_script=False)
+    page = await desk.enter("zhaoliu", java_script_enabled=False)
     await begin(page, desk)
 
     for box in await page.locator("input.tick").all():
@@ -101,7 +84,7 @@ async def test_it_goes_without_script_too(desk: Room) -> None:
 
 @pytest.mark.parametrize("size", ["phone", "desk"])
 async def test_every_page_fits_and_has_no_violation(desk: Room, size: str) -> None:
-    page = await seated(desk, "admin", size)
+    page = await desk.enter("admin", size)
     await begin(page, desk)
     found = []
     for path in PAGES:

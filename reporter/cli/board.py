@@ -13,6 +13,7 @@ import typer
 
 from reporter.cli.verb import CLIENT, Call, Document, verb
 from reporter.core.instants import parse
+from reporter.core.plain import Words, channel_words, recipient_words, step_words
 from reporter.core.terms import ClockState, Mode, NoticeReason, NoticeState, Verdict, label
 from reporter.timesource import SystemTime, sleep
 
@@ -160,24 +161,30 @@ def render_notices(
     zh = language == "zh"
     table = Table(title="最新通知" if zh else "Latest notices", title_justify="left", show_header=False)
     table.add_column(no_wrap=True)
-    for _ in range(4):
+    for _ in range(5):
         table.add_column(overflow="fold")
     for notice in latest_notices(incidents)[:limit]:
         person = notice["person"] or ("无人值班" if zh else "nobody on duty")
         table.add_row(
             local(notice["recorded_at"], zone, "%H:%M:%S"),
             label(NoticeReason(notice["reason"]), language),
-            escape(notice_subject(notice, titles or {})),
-            escape(f"{person} ({notice['to']}, {notice['channel']})"),
+            escape(notice_subject(notice, titles or {}, language)),
+            escape(f"{person} ({said(recipient_words(notice['to']), language)})"),
+            escape(said(channel_words(notice["channel"]), language)),
             label(NoticeState(notice["state"]), language),
         )
     return table
 
 
-def notice_subject(notice: Document, titles: Mapping[str, str]) -> str:
-    """Which obligation's step a notice is of: `初报 -PT10M`; empty if of the incident as a whole."""
+def notice_subject(notice: Document, titles: Mapping[str, str], language: str) -> str:
+    """Which obligation's step a notice is of: `初报 时限前 10 分钟`; empty if of the incident as a whole."""
     obligation = notice["obligation"] or ""
-    return f"{titles.get(obligation, obligation)} {notice['step'] or ''}".strip()
+    return f"{titles.get(obligation, obligation)} {said(step_words(notice['step']), language)}".strip()
+
+
+def said(words: Words, language: str) -> str:
+    """The one of both that the reader reads."""
+    return words[0 if language == "zh" else 1]
 
 
 def latest_notices(incidents: Sequence[Document]) -> list[Document]:

@@ -4,8 +4,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from reporter.cli.board import countdown, local, marked_title, obligation_titles, render_notices, standing
+from reporter.cli.board import (
+    countdown,
+    local,
+    marked_title,
+    obligation_titles,
+    render_notices,
+    said,
+    standing,
+)
 from reporter.cli.verb import Document
+from reporter.core.plain import anomaly_words
 from reporter.core.terms import Category, Form, Grade, IncidentState, label
 from reporter.settings import Settings
 
@@ -41,12 +50,12 @@ def render_incident(incident: Document, now: datetime, settings: Settings) -> "R
         ("事发 occurred", when),
         ("接报 received", local(incident["received_at"], zone)),
         ("时限表 schedule", f"{incident['schedule']} {incident['edition']}"),
-        ("异常 anomalies", ", ".join(incident["anomalies"])),
+        ("异常 anomalies", "；".join(said(anomaly_words(each), language) for each in incident["anomalies"])),
     ]
     head = Text("\n".join(f"{name}: {value}" if name else str(value) for name, value in facts if value))
     parts: list[RenderableType] = [head, _clocks(incident, now, titles, settings)]
     if incident.get("reports"):
-        parts.append(_reports(incident, language, zone))
+        parts.append(_reports(incident, titles, language, zone))
     if incident.get("notices"):
         parts.append(render_notices([incident], language, limit=NOTICES_SHOWN, titles=titles, zone=zone))
     return Group(*parts)
@@ -72,7 +81,7 @@ def _clocks(incident: Document, now: datetime, titles: Mapping[str, str], settin
     )
 
 
-def _reports(incident: Document, language: str, zone: str) -> "Table":
+def _reports(incident: Document, titles: Mapping[str, str], language: str, zone: str) -> "Table":
     headings = (
         ("直报", "形式", "接报", "报告人") if language == "zh" else ("Covers", "Form", "Received", "Author")
     )
@@ -80,7 +89,7 @@ def _reports(incident: Document, language: str, zone: str) -> "Table":
         headings,
         (
             (
-                ", ".join(report["covers"] or ()),
+                ", ".join(titles.get(each, each) for each in report["covers"] or ()),
                 label(Form(report["form"]), language),
                 local(report["received_at"], zone),
                 report.get("author") or "",
@@ -112,17 +121,19 @@ AUDIT_COLUMNS = (
 
 def render_audit(audit: Document, settings: Settings) -> "Table":
     """A month's statistics by unit and obligation."""
-    zh = settings.language == "zh"
+    zh, titles = settings.language == "zh", obligation_titles(settings.language)
     as_of = local(audit["as_of"], settings.zone, "%Y-%m-%d %H:%M:%S")
     return table(
         [chinese if zh else name.removesuffix("_s").replace("_", " ") for name, chinese in AUDIT_COLUMNS],
-        ([_audited(name, row.get(name)) for name, _ in AUDIT_COLUMNS] for row in audit["rows"]),
+        ([_audited(name, row.get(name), titles) for name, _ in AUDIT_COLUMNS] for row in audit["rows"]),
         f"{audit['month']} 考核（截至 {as_of}）" if zh else f"{audit['month']} audit as of {as_of}",
     )
 
 
-def _audited(name: str, value: object) -> object:
-    """A cell of the audit; spans, given in seconds, as `6:02`."""
+def _audited(name: str, value: object, titles: Mapping[str, str]) -> object:
+    """A cell of the audit; spans, given in seconds, as `6:02`, obligations by their titles."""
+    if name == "obligation":
+        return titles.get(str(value), value)
     if name.endswith("_s") and isinstance(value, int | float):
         return countdown(timedelta(seconds=value))
     return value

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any  # Any: documents of the API are JSON
 from zoneinfo import ZoneInfo
 
+from reporter.core.plain import recipient_words, step_words
 from reporter.core.terms import ClockState, NoticeReason, Verdict, label
 
 if TYPE_CHECKING:
@@ -109,9 +110,10 @@ class DemoView:
                 if not self.is_live and self._is_new(notice["id"]):
                     person = notice["person"] or self.say("无人值班", "nobody on duty")
                     obligation = notice["obligation"] or ""
-                    what = f"{self.titles.get(obligation, obligation)} {notice['step'] or ''}".strip()
+                    step = self.say(*step_words(notice["step"]))
+                    what = f"{self.titles.get(obligation, obligation)} {step}".strip()
                     reason = label(NoticeReason(notice["reason"]), self.language)
-                    lines.append(f"✉ {reason} {what} → {person} ({notice['to']})")
+                    lines.append(f"✉ {reason} {what} → {person} ({self.say(*recipient_words(notice['to']))})")
         return lines
 
     def _is_new(self, key: str) -> bool:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-COLOURS = 96
+COLOURS = 192
 _TRUE_COLOUR, _PALETTE = 2, 3
 Colour = tuple[int, int, int]
 

@@ -103,6 +103,6 @@ def test_notices_come_newest_first_and_say_when_nobody_is_on_duty() -> None:
 
     text = drawn(render_notices([an_incident(notices=[older, newer])]))
 
-    assert text.index("-PT5M") < text.index("-PT10M")
+    assert text.index("时限前 5 分钟") < text.index("时限前 10 分钟")
     assert "无人值班" in text
     assert "周三" in text

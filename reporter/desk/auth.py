@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter import metrics
 from reporter.core.roster import ROOT, UnitTree
-from reporter.core.terms import AccountRole, CommandKind
+from reporter.core.terms import AccountRole, CommandKind, label
 from reporter.desk.limits import Failures
 from reporter.desk.problems import HttpProblem, forbidden
 from reporter.store import sessions, tokens
@@ -129,8 +129,8 @@ class Caller:
     def require(self, action: Right) -> None:
         """Errors: 403."""
         if not self.may(action):
-            role = self.account.role.value
-            raise forbidden(f"角色 {role} 无此权限 / the role {role} may not do this here")
+            zh, en = (label(AccountRole(self.account.role), language) for language in ("zh", "en"))
+            raise forbidden(f"角色“{zh}”无此权限 / the role “{en}” may not do this here")
 
     def sees(self, standing: Standing) -> bool:
         """Whether the incident is within the caller's subtree, or was opened from within it, and not hidden."""

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final  # Any: facts and reports are JSON
+from zoneinfo import ZoneInfo
 
 from reporter.core.instants import parse
 from reporter.core.plain import recipient_words
@@ -24,6 +25,8 @@ from reporter.store.attachments import AttachmentRow
 from reporter.store.queries import IncidentRecord, NoticeRow, ReportRow
 
 Words = tuple[str, str]
+ENTERED: Final = "entered_at"
+_AT_ONCE: Final = timedelta(minutes=1)
 OPEN_NOTICES: Final = (NoticeState.QUEUED, NoticeState.ACCEPTED, NoticeState.DELIVERED, NoticeState.FAILED)
 """Notices that may still be acknowledged."""
 
@@ -151,7 +154,7 @@ async def dossier_of(desk: Desk, caller: Caller, incident_id: str) -> Dossier:
         facts=tuple(
             Fact(name, title, histories[name]) for name, title in FACT_NAMES.items() if name in histories
         ),
-        extra=_extra(record.incident.facts),
+        extra=_extra(record.incident.facts, record.incident.received_at, desk.services.zone),
         story=teller.tell(lines),
         notices=tuple(_notice(row, titles) for row in record.notices),
         reports=tuple(
@@ -243,10 +246,18 @@ def _phones(caller: Caller, unit: str) -> tuple[tuple[str, str], ...]:
     return tuple((node.name, node.phone) for node in nodes if node.phone)
 
 
-def _extra(facts: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """The fields that no rule reads, as they were sent."""
+def _extra(facts: Mapping[str, Any], received_at: datetime, zone: str) -> tuple[tuple[str, str], ...]:
+    """The fields that no rule reads, as they were sent; when somebody typed it only where it came later than that."""
     extra = facts.get("extra")
-    return tuple((str(k), str(v)) for k, v in extra.items()) if isinstance(extra, dict) else ()
+    said = {str(k): str(v) for k, v in extra.items()} if isinstance(extra, dict) else {}
+    try:
+        entered_at = parse(said.get(ENTERED))
+    except ValueError:
+        return tuple(said.items())
+    said[ENTERED] = entered_at.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S")
+    if received_at - entered_at < _AT_ONCE:
+        del said[ENTERED]
+    return tuple(said.items())
 
 
 def _text(value: object) -> str:

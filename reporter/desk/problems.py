@@ -58,7 +58,7 @@ class SeeOther(Exception):
 
 def unfit(errors: Sequence[Problem], code: str = "invalid") -> HttpProblem:
     """422: every part of the request that cannot be used, by its path."""
-    return HttpProblem(422, code, "请求内容有误，见 errors / the request cannot be used: see errors", errors)
+    return HttpProblem(422, code, "请求内容有误 / the request cannot be used", errors)
 
 
 def not_found() -> HttpProblem:

@@ -78,11 +78,7 @@ async def open_browser(exits: AsyncExitStack) -> Browser:
     if program is None:
         cannot_run("tests in a browser", "there is no Chromium on PATH (nor in REPORTER_TEST_CHROMIUM)")
     playwright = await exits.enter_async_context(async_playwright())
-    browser = await playwright.chromium.launch(
-        executable_path=program,
-        args=["--no-sandbox", "--lang=zh-CN"],
-        env={**os.environ, "LANGUAGE": "zh_CN"},  # what the browser itself writes, such as in fields of dates
-    )
+    browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
     exits.push_async_callback(browser.close)
     return browser
 

@@ -112,13 +112,12 @@ def refusals(desk: Desk) -> Callable[[Request, HttpProblem], Awaitable[Response]
         if problem.status in _SIGNED_IN_SEE:
             with suppress(HttpProblem, SeeOther):
                 caller = await desk.auth.caller(request)
-        zh, _, en = problem.detail.partition(" / ")
-        errors = tuple(f"{each.path}: {each.message}" for each in problem.errors)
+        errors = tuple(f"{each.path}: {_one_of(each.message, language)}" for each in problem.errors)
         answer = show(
             desk,
             "pages/refused.html",
             language,
-            RefusedPage(problem.status, (en or zh) if language == "en" else zh, errors),
+            RefusedPage(problem.status, _one_of(problem.detail, language), errors),
             problem.status,
             framed(request, caller),
         )
@@ -126,6 +125,12 @@ def refusals(desk: Desk) -> Callable[[Request, HttpProblem], Awaitable[Response]
         return answer
 
     return as_page
+
+
+def _one_of(words: str, language: str) -> str:
+    """The half of a problem's words that the reader reads: `中文 / English`."""
+    zh, _, en = words.partition(" / ")
+    return (en or zh) if language == "en" else zh
 
 
 def bound(page: Page, desk: Desk) -> Callable[[Request], Awaitable[Response]]:

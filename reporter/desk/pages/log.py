@@ -17,6 +17,7 @@ from reporter.core.terms import Category, CommandKind, Grade, Mode
 from reporter.core.unitnames import UnitName
 from reporter.desk import forms, session
 from reporter.desk.auth import Caller
+from reporter.desk.dossier import ENTERED
 from reporter.desk.duplicates import Likeness, find_alike
 from reporter.desk.edge import ARRIVED
 from reporter.desk.forecast import Forecast, forecast
@@ -27,7 +28,6 @@ from reporter.desk.pages import Page, framed, show
 from reporter.desk.problems import HttpProblem
 from reporter.desk.services import Desk
 
-ENTERED: Final = "entered_at"
 """When it was typed, said by the browser: a form that had to wait for the network tells how long it waited."""
 SCRIPTED: Final = "*"
 READABLE: Final = ("title", "category", "grade", "occurred", "occurred_until", *COUNTS)

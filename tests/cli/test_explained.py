@@ -138,7 +138,7 @@ def test_what_was_fired_is_told_with_the_people(edition: Edition) -> None:
 
     told = [each for each in sentences if each.startswith("#")]
     assert len(told) == 1
-    assert "李四 (unit.leader, desk)" in told[0]
+    assert "李四 (报送单位带班领导, 值班台)" in told[0]
     assert "待定" in told[0]
 
 

@@ -1,4 +1,4 @@
-"""PNG pictures made small: their colours counted, the rarest given to their nearest neighbours, one byte a pixel."""
+"""PNG pictures made small: their colours counted, the rarest given to their nearest neighbour, one byte a pixel."""
 
 import struct
 import zlib
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOURS = 192
+NEAR = 150
+"""Squared distance up to which two colours are taken for one."""
 _TRUE_COLOUR, _PALETTE = 2, 3
 Colour = tuple[int, int, int]
 
@@ -26,7 +28,7 @@ def smaller(png: bytes, colours: int = COLOURS) -> bytes:
     rows = _rows(zlib.decompress(chunks[b"IDAT"]), width, height)
     pixels = [list(zip(row[0::3], row[1::3], row[2::3], strict=True)) for row in rows]
     counted = Counter(colour for row in pixels for colour in row)
-    palette = [colour for colour, _ in counted.most_common(colours)]
+    palette = _palette(counted, colours)
     place = {colour: _nearest(colour, palette) for colour in counted}
     body = b"".join(b"\0" + bytes(map(place.__getitem__, row)) for row in pixels)
     header = struct.pack(">IIBBBBB", width, height, 8, _PALETTE, 0, 0, 0)
@@ -83,11 +85,23 @@ def _paeth(left: int, above: int, corner: int) -> int:
     return min((left, above, corner), key=lambda each: abs(guess - each))
 
 
-def _nearest(colour: Colour, palette: list[Colour]) -> int:
-    def distance(place: int) -> int:
-        return sum((a - b) ** 2 for a, b in zip(colour, palette[place], strict=True))
+def _palette(counted: Counter[Colour], colours: int) -> list[Colour]:
+    """The most frequent colours that differ: a rare red has its place before the fortieth shade of grey."""
+    palette: list[Colour] = []
+    for colour, _ in counted.most_common():
+        if all(_distance(colour, each) > NEAR for each in palette):
+            palette.append(colour)
+        if len(palette) == colours:
+            break
+    return palette
 
-    return min(range(len(palette)), key=distance)
+
+def _nearest(colour: Colour, palette: list[Colour]) -> int:
+    return min(range(len(palette)), key=lambda place: _distance(colour, palette[place]))
+
+
+def _distance(one: Colour, other: Colour) -> int:
+    return sum((a - b) ** 2 for a, b in zip(one, other, strict=True))
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:

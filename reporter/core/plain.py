@@ -6,6 +6,7 @@ it stands: nothing is ever left out.
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final
 
 from reporter.core.roster import (
@@ -119,6 +120,7 @@ def anomaly_words(anomaly: str) -> Words:
     return zh.format(of), en.format(of)
 
 
+@lru_cache(maxsize=256)
 def recipient_words(to: str) -> Words:
     """`superior.leader` is `上级单位带班领导`, `superior unit, leader on duty`."""
     scope, _, role = to.partition(".")

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from tests.postgres import PostgresServer
 
+from . import jetstream
 from .fleet import (
     Fleet,
     a_fleet,
@@ -37,6 +38,8 @@ from .traffic import Traffic
 EVENTS_A_SECOND = 50.0
 EVENTS_PER_INCIDENT = 1.75
 """One opening and, of four incidents, three reports."""
+CALM_S = 10.0
+"""So long nothing has gone out when all is done."""
 GROWTH_MAX = 1.3
 """A replica's memory at the end, over what it was after it had warmed up."""
 
@@ -71,6 +74,20 @@ def soak(folder: Path, minutes: float, every_s: float) -> bool:
         broker.stop()
 
 
+def calm(fleet: Fleet, within_s: float = 900.0) -> None:
+    """Returns once all that was stored is read and nothing more goes out, so that one count is of one moment."""
+    limit, sent, since = time.monotonic() + within_s, -1, 0.0
+    with fleet.connect() as nats:
+        while time.monotonic() < limit:
+            info = jetstream.api(nats, "CONSUMER.INFO.REPORTER_IN.reporter-intake")
+            out = jetstream.api(nats, "STREAM.INFO.REPORTER_OUT")["state"]["last_seq"]
+            if info["num_pending"] or info["num_ack_pending"] or out != sent:
+                sent, since = out, time.monotonic()
+            elif time.monotonic() - since > CALM_S:
+                return
+            wait(1)
+
+
 def run(fleet: Fleet, known: dict[str, Callable[[], Iterator[None]]], minutes: float, every_s: float) -> bool:
     """Traffic until the time is up, a fault every `every_s`; then the reckoning."""
     until = now() + timedelta(minutes=minutes)
@@ -91,9 +108,12 @@ def run(fleet: Fleet, known: dict[str, Callable[[], Iterator[None]]], minutes: f
         print(f"{now():%H:%M:%S} {name}, {away_s:.1f} s; {traffic.opened} opened; MB {memory}", flush=True)
     ended_at = now()
     traffic.finish(within=120)
+    calm(fleet)
     found = fleet.settle(traffic, within=120)
     memory = memory_mb(fleet)
     print(f"{found}; {said_catch_up(fleet, ended_at - timedelta(seconds=60), ended_at)}; MB {memory}")
+    for sentence in (*found.lost[:10], *found.doubled[:10], *found.unjust[:10]):
+        print(sentence)
     # The suspended one is never started anew, so it is its memory that would show a leak.
     is_flat = memory[2] <= GROWTH_MAX * (early or memory[2])
     print(

@@ -283,7 +283,7 @@ class Gate:
             is_due = await self._apart.is_due(connection, self.time.now())
             is_applicable = await inbox.is_any_applicable(connection)
         if is_applicable:
-            await again(self._apply_waiting)
+            await self._apply_waiting()
         if is_due:
             await again(self._sweep)
             self.signals.notices.set()
@@ -293,13 +293,36 @@ class Gate:
             await self._apart.sweep(connection, await self._directory(connection), self.time.now())
 
     async def _apply_waiting(self) -> None:
-        """Applies commands that were held while, elsewhere, their incident was being opened."""
+        """Applies commands that were held while, elsewhere, their incident was being opened.
+
+        If that fails they are taken one by one: the bad one is kept among the rejected and holds up no other.
+        """
+        try:
+            await again(self._apply)
+            return
+        except Exception as error:
+            if is_database_trouble(error):
+                raise
+            log.warning("held messages could not be applied together and are taken one by one", exc_info=True)
+        async with self.database.snapshot() as connection:
+            ids = await inbox.applicable_ids(connection, TICK_CLOCKS_MAX)
+        for id_ in ids:
+            try:
+                await again(partial(self._apply, id_))
+            except Exception as error:
+                if is_database_trouble(error):
+                    raise
+                log.exception("the held message %d could not be applied; it is rejected", id_)
+                async with self.database.transaction() as connection:
+                    await inbox.release(connection, id_, "rejected", failed().errors)
+
+    async def _apply(self, only: int | None = None) -> None:
         async with self.database.transaction() as connection:
             now = self.time.now()
             directory = await self._directory(connection)
             tree = await self._units.tree(connection)
             batch = self._batch(connection, tree, directory, now)
-            await batch.apply_waiting(await inbox.load_applicable(connection, TICK_CLOCKS_MAX))
+            await batch.apply_waiting(await inbox.load_applicable(connection, TICK_CLOCKS_MAX, only))
             await self._apart.announce(connection, directory, batch.spoiled, now)
         self._announce([work.tracked for work in batch.changed.values()])
 

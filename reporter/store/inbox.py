@@ -112,14 +112,21 @@ async def is_any_applicable(connection: AsyncConnection) -> bool:
     return (await connection.execute(_APPLICABLE.limit(1))).first() is not None
 
 
-async def load_applicable(connection: AsyncConnection, limit: int) -> list[tuple[int, Command]]:
+async def applicable_ids(connection: AsyncConnection, limit: int) -> list[int]:
+    """Which held messages `load_applicable` would find."""
+    rows = await connection.execute(_APPLICABLE.with_only_columns(ASIDE.c.id).limit(limit))
+    return list(rows.scalars())
+
+
+async def load_applicable(
+    connection: AsyncConnection, limit: int, only: int | None = None
+) -> list[tuple[int, Command]]:
     """Held commands whose incident is there all the same: it opened, elsewhere, while they were being held.
 
-    Those that another replica is applying at this moment are left to it.
+    Those that another replica is applying at this moment are left to it. With `only`: that one, if it is among them.
     """
-    rows = (
-        await connection.execute(_APPLICABLE.limit(limit).with_for_update(of=ASIDE, skip_locked=True))
-    ).all()
+    wanted = _APPLICABLE if only is None else _APPLICABLE.where(ASIDE.c.id == only)
+    rows = (await connection.execute(wanted.limit(limit).with_for_update(of=ASIDE, skip_locked=True))).all()
     return sorted(((row.id, _command(row)) for row in rows), key=lambda item: item[1].order)
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from reporter.catalog import Catalog, load
 from reporter.core.command import Command, incident_id
@@ -120,6 +121,25 @@ async def test_a_command_held_by_another_replica_after_it_took_effect_adds_nothi
 
     assert await world.kinds(incident) == ["opened", "reported", "judged"]
     assert [row["state"] for row in await world.rows(m.SetAside)] == ["duplicate"] * 2
+
+
+async def test_a_held_command_that_cannot_be_applied_holds_up_no_other_and_stays_to_be_seen(
+    world: World,
+) -> None:
+    incident = await world.open(received=1)
+    bad, good = (
+        world.command("filed", 5 + n, f"r{n}", incident=incident, covers=["initial"]) for n in range(2)
+    )
+    async with world.database.transaction() as connection:
+        await inbox.hold(connection, [(bad, incident), (good, incident)], world.time.now(), "not known yet")
+        spoil = update(m.SetAside).where(m.SetAside.key == bad.key).values(command={"kind": "filed"})
+        await connection.execute(spoil)
+
+    await world.gate.sweep()
+    await world.gate.sweep()
+
+    assert await world.kinds(incident) == ["opened", "reported", "judged"]
+    assert [row["state"] for row in await world.rows(m.SetAside)] == ["rejected", "accepted"]
 
 
 async def hold_twice(world: World, command: Command, target: str) -> None:

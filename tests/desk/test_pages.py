@@ -30,7 +30,7 @@ from tests.desk.conftest import World
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-VOID = {"meta", "link", "input", "br", "img", "hr"}
+VOID = {"meta", "link", "input", "br", "wbr", "img", "hr"}
 
 
 class Page(HTMLParser):

@@ -201,9 +201,9 @@ async def incident(
     return records[0] if records else None
 
 
-async def open_versions(connection: AsyncConnection) -> dict[str, tuple[int, bool]]:
-    """Of every open incident, by id: version, and whether it is restricted. Whatever changes, one of these does."""
-    rows = await connection.execute(_OPEN_VERSIONS)
+async def open_versions(connection: AsyncConnection, limit: int) -> dict[str, tuple[int, bool]]:
+    """Of open incidents, the last to occur first, by id: version, whether restricted. Any change moves one of them."""
+    rows = await connection.execute(_OPEN_VERSIONS.limit(limit))
     return {row.id: (row.version, row.is_restricted) for row in rows}
 
 
@@ -329,11 +329,10 @@ async def _with_parts(connection: AsyncConnection, rows: Sequence[IncidentRow]) 
 # Made once: to build a statement costs as much as to run it, and every command ends with these.
 _IDS: BindParameter[list[str]] = bindparam("ids", expanding=True)
 # The state is written into the statement: only then do the databases see that the index of open incidents serves.
-_OPEN_VERSIONS = select(
-    Incident.id,
-    Incident.version,
-    exists().where(Restricted.incident_id == Incident.id).label("is_restricted"),
-).where(Incident.state == literal(IncidentState.OPEN.value, literal_execute=True))
+_IS_RESTRICTED = exists().where(Restricted.incident_id == Incident.id).label("is_restricted")
+_IS_OPEN = Incident.state == literal(IncidentState.OPEN.value, literal_execute=True)
+_NEWEST = (Incident.occurred_earliest_at.desc(), Incident.id.desc())
+_OPEN_VERSIONS = select(Incident.id, Incident.version, _IS_RESTRICTED).where(_IS_OPEN).order_by(*_NEWEST)
 _INCIDENTS = select(*_columns(IncidentRow, Incident)).where(Incident.id.in_(_IDS))
 _CLOCKS = (
     select(Incident.id, *(getattr(Clock, each.name) for each in fields(ClockRow)[1:]))

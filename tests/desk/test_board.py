@@ -167,10 +167,26 @@ async def test_the_cost_is_that_of_what_is_open_and_grows_with_nothing(
 async def test_what_is_open_is_found_without_reading_the_archive(world: World) -> None:
     async with world.database.snapshot() as connection:
         with counted(world.database) as statements:
-            await queries.open_versions(connection)
-        plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statements[0]}")
+            await queries.open_versions(connection, 10)
+        plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statements[0]}", (10, 0))
 
     assert "ix_incidents_open" in str(plan.all())
+
+
+async def test_a_board_holds_the_last_to_occur_and_says_that_there_are_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reporter.desk.live.situation.OPEN_MAX", 3)
+    browser = await signed_in(world, "duty")
+    for minute in range(3):
+        await world.open("jia", title=f"第{minute}起", occurred=f"2026-11-23T05:0{minute}:00Z")
+    assert "未结事件超过" not in (await browser.get("/")).text
+
+    await world.open("jia", title="第3起", occurred="2026-11-23T05:03:00Z")
+
+    page = (await browser.get("/")).text
+    assert "未结事件超过" in page
+    assert [f"第{n}起" in page for n in range(4)] == [False, True, True, True]
 
 
 async def test_nobody_acknowledges_what_he_does_not_see(world: World) -> None:

@@ -125,7 +125,7 @@ class Hub:
         situation = await self._watch.fresh()
         checks = await self._health()
         now = self._time.now()
-        return board_of(situation, view, now, self._cards), troubles_of(checks), now
+        return board_of(situation, view, now, self._cards), (*troubles_of(checks), *situation.troubles), now
 
     async def join(self, view: View, after: datetime | None) -> Client:
         """A new board: it is sent the whole page, and what has fired since `after`."""
@@ -137,7 +137,7 @@ class Hub:
             self._note_alarms(situation)
         now = self._time.now()
         board = board_of(situation, view, now, self._cards)
-        data, shown = self.teller.board(board, self._troubles, now, Shown())
+        data, shown = self.teller.board(board, (*self._troubles, *situation.troubles), now, Shown())
         if after is not None:
             missed = [each for each in _alarms(view, situation) if each[1].at > after - REPLAY_OVERLAP]
             if missed:
@@ -211,7 +211,8 @@ class Hub:
                 if fired:
                     self._send(group, self._alarm_event(view, fired, is_missed=False))
             board = board_of(situation, view, now, self._cards)
-            data, group.shown = self.teller.board(board, self._troubles, now, group.shown)
+            troubles = (*self._troubles, *situation.troubles)
+            data, group.shown = self.teller.board(board, troubles, now, group.shown)
             if data is not None:
                 self._send(group, self.teller.event("board", data, self._cursor))
             await sleep(0)  # a page that somebody waits for goes between

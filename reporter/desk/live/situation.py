@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reporter.core.roster import Duty, UnitNode, UnitTree
 from reporter.core.schedule import Edition
 from reporter.desk.live.alarms import Alarm, alarms_of
+from reporter.engine.troubles import Trouble
 from reporter.store import queries
 from reporter.store.database import Database
 from reporter.store.editions import Editions
@@ -21,6 +22,17 @@ from reporter.store.people import load_tree, on_duty
 from reporter.store.queries import ClockRow, IncidentRow
 from reporter.store.restricted import Scope, is_in_sight
 from reporter.timesource import TimeSource
+
+OPEN_MAX = 2_000
+"""Open incidents that a process holds for its boards: the last to occur. More than anybody can work through."""
+
+
+_CROWDED = Trouble(
+    "crowded",
+    f"未结事件超过 {OPEN_MAX} 起：看板只列最近发生的 {OPEN_MAX} 起，其余请搜索；全部事件照常计时、催报",
+    f"More than {OPEN_MAX} incidents are open: the board lists the last to occur, search for the others; all are timed",
+    None,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,13 @@ class Situation:
     opens: Mapping[str, Open]
     tree: UnitTree
     duties: Mapping[tuple[str, str], Sequence[Duty]]
+    is_cut: bool = False
+    """There are more open incidents than are held."""
+
+    @property
+    def troubles(self) -> tuple[Trouble, ...]:
+        """What whoever looks has to know of it."""
+        return (_CROWDED,) if self.is_cut else ()
 
     def on_duty(self, unit: str, role: str) -> Sequence[Duty]:
         """The persons in that role in that unit; rows written under `root` follow the root."""
@@ -78,7 +97,9 @@ class Watch:
     async def _read(self) -> Situation:
         known = self._current.opens
         async with self._database.snapshot() as connection:
-            versions = await queries.open_versions(connection)
+            versions = await queries.open_versions(connection, OPEN_MAX + 1)
+            if is_cut := len(versions) > OPEN_MAX:
+                versions.popitem()
             kept = {
                 id_: known[id_]
                 for id_, version in versions.items()
@@ -100,7 +121,7 @@ class Watch:
         before = self._current
         tree = before.tree if _nodes(tree) == _nodes(before.tree) else tree
         duties = before.duties if duties == before.duties else duties
-        return Situation(now, kept, tree, duties)
+        return Situation(now, kept, tree, duties, is_cut)
 
 
 def _nodes(tree: UnitTree) -> list[UnitNode]:

@@ -86,6 +86,7 @@ TARGETS: Final[dict[tuple[str, str], Target]] = {
     ("notices-10000", "sockets"): Target(most=64),
     ("precision", "p50_past_margin"): Target(most=10),
     ("precision", "p99_past_margin"): Target(most=50),
+    ("outage", "recorded"): Target(most=5),
     ("board", "visible_p95"): Target(most=300),
     ("board", "page_p95"): Target(most=150),
     ("board", "page_size"): Target(most=200),

@@ -76,6 +76,12 @@ class Service:
     ) -> None:
         await self.stop()
 
+    def kill(self) -> None:
+        """Kills its process and not its broker: `kill -9`, as it befalls."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
     async def stop(self) -> None:
         """Ends the process in good order; kills it and its broker if that takes too long."""
         process, self._process = self._process, None

@@ -7,21 +7,27 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from reporter.bench import archive, arm, board, deadlines, latency, notices
+from reporter.bench import archive, arm, board, deadlines, latency, notices, outage
 from reporter.bench.ground import Ground
 from reporter.bench.results import Item, Sample, UnknownFigure, summarise
 from reporter.bench.shown import Progress, show_table
 from reporter.bench.sizes import FULL, QUICK, Sizes
 from reporter.settings import Settings
 
-_ON_ONE_BED = {arm.FIGURE: arm.measure, latency.FIGURE: latency.measure, board.FIGURE: board.measure}
+_ON_ONE_BED = {
+    arm.FIGURE: arm.measure,
+    latency.FIGURE: latency.measure,
+    outage.FIGURE: outage.measure,
+    board.FIGURE: board.measure,
+}
 
 
 def figures_of(sizes: Sizes) -> list[str]:
     """The names of all figures, in the order in which they are measured."""
     bursts = [f"burst-{clocks}" for clocks in sizes.bursts]
     told = [f"notices-{clocks}" for clocks in sizes.bursts]
-    return [arm.FIGURE, latency.FIGURE, *bursts, *told, deadlines.PRECISION, board.FIGURE, *archive.FIGURES]
+    single = [deadlines.PRECISION, outage.FIGURE, board.FIGURE]
+    return [arm.FIGURE, latency.FIGURE, *bursts, *told, *single, *archive.FIGURES]
 
 
 def chosen(figures: Sequence[str], sizes: Sizes) -> list[str]:

@@ -16,6 +16,8 @@ class Sizes:
     precision_s: float = 30
     open_incidents: tuple[int, ...] = (1_000, 100_000, 1_000_000)
     """Ascending. Memory is taken at each, as a ratio to the first; start beyond it; idle at the last."""
+    outage_open: int = 100_000
+    outage_due: int = 1_000
     boards: int = 200
     board_open: int = 500
     board_archive: int = 50_000
@@ -33,6 +35,8 @@ QUICK: Final = Sizes(
     precision_clocks=60,
     precision_s=6,
     open_incidents=(1_000, 20_000),
+    outage_open=5_000,
+    outage_due=200,
     boards=40,
     board_archive=2_000,
     board_s=6,

@@ -24,8 +24,11 @@ STOP_S: Final = 20.0
 class Service:
     """`reporter serve` on a bed: `async with Service(bed) as service` is ready inside the block."""
 
-    def __init__(self, bed: Bed) -> None:
+    def __init__(self, bed: Bed, beside: "Service | None" = None) -> None:
+        """`beside`: it shares that one's broker, and (PostgreSQL) its database."""
         self._bed = bed
+        self._beside = beside
+        self._data_dir = bed.data_dir if beside is None else bed.folder / "beside"
         self._log = bed.folder / "service.log"
         self._process: subprocess.Popen[str] | None = None
         self.ready: dict[str, Any] = {}
@@ -35,8 +38,10 @@ class Service:
 
     def launch(self) -> None:
         """Starts the process and returns at once."""
-        command = [sys.executable, "-m", "reporter", "serve", "--data-dir", str(self._bed.data_dir)]
+        command = [sys.executable, "-m", "reporter", "serve", "--data-dir", str(self._data_dir)]
         command += ["--http", "127.0.0.1:0", "--nats-port", "0", "--log-level", "warning"]
+        if self._beside is not None:
+            command += ["--nats", self._beside.nats]
         if not self._bed.is_sqlite:
             command += ["--database", self._bed.database]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("REPORTER_")}

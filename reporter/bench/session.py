@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from reporter.bench import archive, arm, board, deadlines, latency, notices, outage
+from reporter.bench import archive, arm, board, deadlines, latency, notices, outage, replicas
 from reporter.bench.ground import Ground
 from reporter.bench.results import Item, Sample, UnknownFigure, summarise
 from reporter.bench.shown import Progress, show_table
@@ -26,7 +26,7 @@ def figures_of(sizes: Sizes) -> list[str]:
     """The names of all figures, in the order in which they are measured."""
     bursts = [f"burst-{clocks}" for clocks in sizes.bursts]
     told = [f"notices-{clocks}" for clocks in sizes.bursts]
-    single = [deadlines.PRECISION, outage.FIGURE, board.FIGURE]
+    single = [deadlines.PRECISION, replicas.FIGURE, outage.FIGURE, board.FIGURE]
     return [arm.FIGURE, latency.FIGURE, *bursts, *told, *single, *archive.FIGURES]
 
 
@@ -111,6 +111,8 @@ async def _measure(
 async def _one(ground: Ground, sizes: Sizes, name: str, progress: Progress) -> list[Sample]:
     if name == deadlines.PRECISION:
         return await deadlines.precision(ground, sizes, progress.say)
+    if name == replicas.FIGURE:
+        return await replicas.measure(ground, sizes, progress.say)
     if name.startswith("notices-"):
         return await notices.burst(ground, int(name.partition("-")[2]), progress.say)
     if name not in _ON_ONE_BED:

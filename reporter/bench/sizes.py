@@ -16,6 +16,7 @@ class Sizes:
     precision_s: float = 30
     open_incidents: tuple[int, ...] = (1_000, 100_000, 1_000_000)
     """Ascending. Memory is taken at each, as a ratio to the first; start beyond it; idle at the last."""
+    replica_clocks: int = 1_000
     outage_open: int = 100_000
     outage_due: int = 1_000
     boards: int = 200
@@ -35,6 +36,7 @@ QUICK: Final = Sizes(
     precision_clocks=60,
     precision_s=6,
     open_incidents=(1_000, 20_000),
+    replica_clocks=200,
     outage_open=5_000,
     outage_due=200,
     boards=40,

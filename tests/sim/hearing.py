@@ -18,7 +18,7 @@ from tests.sim.auditor import Fact, Story, reports_owed, reports_read
 from tests.sim.fencing import hear_the_fence
 from tests.sim.rules import SECOND, micros
 from tests.sim.said import Said
-from tests.sim.simulation import Simulation
+from tests.sim.simulation import ASK_AGAIN, Simulation
 from tests.sim.stage import Op
 
 COMMANDS = {
@@ -193,7 +193,7 @@ class Hearing:
             at = fact[5] if fact[0] == "fired" else fact[2]
             assert isinstance(at, int)
             since, is_reminder = max(at, known_at), fact[0] == "fired" and str(fact[3]).startswith("-")
-            bound = PROMPT if is_reminder else PROMPT + self.simulation.latency_max
+            bound = PROMPT if is_reminder else PROMPT + ASK_AGAIN + self.simulation.latency_max
             assert op.at - since <= bound or self._is_troubled(since, op.at), f"late: {op} {fact}"
 
     def _is_troubled(self, since: int, until: int) -> bool:

@@ -17,7 +17,7 @@ from apscheduler.triggers.date import DateTrigger
 from reporter import metrics
 from reporter.engine.again import Trouble
 from reporter.engine.fence import MARGIN, Fence
-from reporter.engine.record import Gate
+from reporter.engine.record import TICK_CLOCKS, Gate
 from reporter.timesource import EPOCH, TimeSource, sleep
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,8 @@ REREAD_S = 0.5
 ALARM = "alarm"
 ASK_AGAIN_S = 0.02
 """Pause before the broker is asked again while a judgement waits for its word."""
+TICK_CLOCKS_MAX = 2_000
+"""When many are due at once, the first need not wait for a long transaction, and the last not for many short ones."""
 RING_LATER = timedelta(milliseconds=1)
 """Past the margin, so that the broker's clock has passed it too."""
 
@@ -90,7 +92,8 @@ class Doorbell:
             if not await self._gate.tick(through):
                 await sleep(ASK_AGAIN_S)  # another replica is judging them at this moment
                 continue
-            while await self._gate.tick(through):
+            clocks = TICK_CLOCKS
+            while await self._gate.tick(through, clocks := min(2 * clocks, TICK_CLOCKS_MAX)):
                 await sleep(0)
 
     def _ring_at(self, remind_at: datetime | None, judge_at: datetime | None) -> datetime | None:

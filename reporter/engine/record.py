@@ -35,12 +35,13 @@ from reporter.store.editions import Editions
 from reporter.store.failures import is_database_trouble
 from reporter.store.people import directory_at
 from reporter.store.types import AnyRow
-from reporter.timesource import TimeSource
+from reporter.timesource import TimeSource, sleep
 
 log = logging.getLogger(__name__)
 
-TICK_CLOCKS_MAX = 500
-"""Clocks judged in one transaction: beyond that nothing is gained and the first wait longer."""
+TICK_CLOCKS = 500
+"""Clocks judged in one transaction, where nothing else is asked for."""
+BREATH = 100  # clocks judged between two moments at which others may go on
 BROKEN_AGAIN = timedelta(minutes=1)
 STALE_AFTER = timedelta(minutes=15)
 
@@ -142,26 +143,28 @@ class Gate:
         self._announce([work.tracked for work in batch.changed.values()])
         return outcomes
 
-    async def tick(self, judged_through: datetime) -> int:
+    async def tick(self, judged_through: datetime, limit: int = TICK_CLOCKS) -> int:
         """Records what is due: reminders up to now, all else up to `judged_through`. Returns how many clocks.
 
-        One transaction takes at most `TICK_CLOCKS_MAX`; call again until it returns 0. Clocks that another replica is
+        One transaction takes at most `limit`; call again until it returns 0. Clocks that another replica is
         judging at this moment are left to it: 0 does not say that nothing is due.
         """
-        return await again(partial(self._tick, judged_through))
+        return await again(partial(self._tick, judged_through, limit))
 
-    async def _tick(self, judged_through: datetime) -> int:
+    async def _tick(self, judged_through: datetime, limit: int) -> int:
         async with self.database.transaction() as connection:
             now = self.time.now()
             edition_of = partial(self._editions.of, connection)
-            due = await incidents.load_due(connection, edition_of, now, judged_through, TICK_CLOCKS_MAX)
+            due = await incidents.load_due(connection, edition_of, now, judged_through, limit)
             if not due:
                 return 0
             tree = await self._units.tree(connection)
             directory = await directory_at(connection, tree, now, self._channels)
             ticked, broken = [], []
             skew_ms = self.skew_ms()
-            for tracked in due:
+            for count, tracked in enumerate(due, start=1):
+                if not count % BREATH:
+                    await sleep(0)
                 tracked.skew_ms = skew_ms
                 if _is_ticked(tracked, now, judged_through, directory):
                     ticked.append(tracked)
@@ -305,7 +308,7 @@ class Gate:
                 raise
             log.warning("held messages could not be applied together and are taken one by one", exc_info=True)
         async with self.database.snapshot() as connection:
-            ids = await inbox.applicable_ids(connection, TICK_CLOCKS_MAX)
+            ids = await inbox.applicable_ids(connection, TICK_CLOCKS)
         for id_ in ids:
             try:
                 await again(partial(self._apply, id_))
@@ -322,7 +325,7 @@ class Gate:
             directory = await self._directory(connection)
             tree = await self._units.tree(connection)
             batch = self._batch(connection, tree, directory, now)
-            await batch.apply_waiting(await inbox.load_applicable(connection, TICK_CLOCKS_MAX, only))
+            await batch.apply_waiting(await inbox.load_applicable(connection, TICK_CLOCKS, only))
             await self._apart.announce(connection, directory, batch.spoiled, now)
         self._announce([work.tracked for work in batch.changed.values()])
 

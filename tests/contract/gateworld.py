@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from reporter.core.command import Command, Outcome, OutcomeKind, incident_id
 from reporter.core.terms import FactKind
-from reporter.engine.record import Gate
+from reporter.engine.record import TICK_CLOCKS, Gate
 from reporter.store import models as m
 from reporter.store import schema
 from reporter.store.database import Database
@@ -111,10 +111,12 @@ class World:
             assert await self.drain(), "asked to be looked at for nothing"
         self.time.at = max(self.time.at, at(minutes))
 
-    async def drain(self, gate: Gate | None = None, judged_through: datetime | None = None) -> int:
-        """Ticks until nothing is due. Returns how many clocks."""
+    async def drain(
+        self, gate: Gate | None = None, judged_through: datetime | None = None, limit: int = TICK_CLOCKS
+    ) -> int:
+        """Ticks until nothing is due, `limit` clocks at a time. Returns how many clocks."""
         count = 0
-        while done := await (gate or self.gate).tick(judged_through or self.time.at):
+        while done := await (gate or self.gate).tick(judged_through or self.time.at, limit):
             count += done
             assert count < 100_000, "the same clock is due again and again"
         return count

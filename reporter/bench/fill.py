@@ -129,9 +129,13 @@ class Filler:
         if plain.is_sqlite:  # a database half filled is thrown away, so nothing has to be safe meanwhile
             for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-500000"):
                 plain.run(f"PRAGMA {pragma}")
+        [[last]] = plain.rows(
+            "SELECT max(number) FROM incidents"
+        )  # what came over the bus meanwhile has some too
         while chunk := list(islice(numbers, CHUNK)):
             self._say(f"filling: {self.count:,} of {count:,} incidents")
-            copies = sorted(self.copies(chunk), key=lambda copied: copied.line[0])
+            copies = sorted(self.copies(chunk, last - chunk[0] + 1), key=lambda copied: copied.line[0])
+            last += len(chunk)
             with plain.transaction():
                 plain.load("incidents", self._columns["incidents"], (each.incident for each in copies))
                 plain.load(
@@ -145,12 +149,12 @@ class Filler:
             plain.run("PRAGMA synchronous=FULL")
             plain.run("PRAGMA journal_mode=WAL")
         else:
-            plain.run("SELECT setval('incidents_number_seq', ?)", self.count)
+            plain.run("SELECT setval('incidents_number_seq', ?)", last)
             plain.run("ANALYZE")
             plain.run("CHECKPOINT")
 
-    def copies(self, numbers: Sequence[int]) -> Iterator[Copied]:
-        """A copy for each number."""
+    def copies(self, numbers: Sequence[int], ahead: int = 1) -> Iterator[Copied]:
+        """A copy for each number; the incident's own is `ahead` of it."""
         for number in numbers:
             template = self._templates[number % len(self._templates)]
             event = f"archived-{number:08d}"
@@ -164,9 +168,9 @@ class Filler:
                 incident=self._with(
                     "incidents",
                     template.incident,
-                    {"number": number + 1, "id": id_, "code": code, "head": digest},
+                    {"number": number + ahead, "id": id_, "code": code, "head": digest},
                 ),
-                clocks=[self._with("clocks", clock, {"number": number + 1}) for clock in template.clocks],
+                clocks=[self._with("clocks", clock, {"number": number + ahead}) for clock in template.clocks],
                 line=self._with("ledger", template.line, {"incident_id": id_, "text": text, "hash": digest}),
                 inbox=self._with(
                     "inbox", template.inbox, {"key": identity(SOURCE, event), "incident_id": id_}

@@ -12,7 +12,7 @@ from reporter.timesource import sleep
 
 log = logging.getLogger(__name__)
 
-EVERY_S = 0.3
+EVERY_S = 1.0
 GIVE_WAY_S_MAX = 20.0
 CALM_S_MAX = 2.0
 LOOK_S = 0.05

@@ -23,6 +23,10 @@ SERVICE_PATIENCE_MS = 5_000
 """How long a service waits for another program's lock before it says so: whoever asked waits with it."""
 AGAIN_MS = 500
 """And how long once it is known that nothing can be written: all who write queue behind the one who tries."""
+WRITE = "BEGIN IMMEDIATE"
+WRITER_CACHE_KIB = 16_384
+READER_CACHE_KIB = 2_048
+"""A connection's own pages: what readers share is the operating system's cache."""
 WAL_TRIES_MAX = 20
 WAL_PAGES_MAX = 100_000
 """From then on a commit checkpoints by itself: a bound for when `checkpoint` cannot keep up."""
@@ -52,7 +56,7 @@ class Database:
         """How long to wait for the lock of another program (SQLite)."""
         if self.kind == "sqlite":
             parsed = parsed.set(drivername="sqlite+aiosqlite")
-            self._writer = _sqlite_engine(parsed, "BEGIN IMMEDIATE", pool_size=1, patience=self._patience_ms)
+            self._writer = _sqlite_engine(parsed, WRITE, pool_size=1, patience=self._patience_ms)
             self._reader = _sqlite_engine(parsed, "BEGIN", pool_size=8)
             self._keeper: AsyncEngine | None = _sqlite_engine(parsed, None, pool_size=1)
             self._watcher: AsyncEngine | None = _sqlite_engine(parsed, None, pool_size=1)
@@ -174,7 +178,7 @@ def _sqlite_engine(
             "synchronous=FULL",
             "foreign_keys=ON",
             f"busy_timeout={BUSY_TIMEOUT_MS}",
-            "cache_size=-16384",
+            f"cache_size=-{WRITER_CACHE_KIB if begin == WRITE else READER_CACHE_KIB}",
             f"wal_autocheckpoint={WAL_PAGES_MAX}",
             "temp_store=MEMORY",
         ):

@@ -71,7 +71,7 @@ def test_who_is_on_duty_now_and_then(run: Run) -> None:
 
 @pytest.mark.usefixtures("roster")
 def test_a_swap_an_override_and_an_absence_are_recorded_listed_and_cancelled(run: Run) -> None:
-    span = ("--unit", "root", "--starts", at(-1), "--ends", at(1), "--reason", "有事")
+    span = ("--unit", "root", "--starts", at(-1), "--ends", at(3), "--reason", "有事")
     duty = ("--role", "duty_officer")
 
     back = ("--back-starts", at(6), "--back-ends", at(8))
@@ -139,7 +139,7 @@ def test_what_is_exported_can_be_imported_and_changes_nobody(run: Run, name: str
 
 
 def test_the_extension_says_how_a_file_is_read_and_a_bad_one_changes_nothing(run: Run) -> None:
-    row: list[str | float | datetime] = ["root", "leader", at(-1), at(1), "周", 137.0, "desk"]
+    row: list[str | float | datetime] = ["root", "leader", at(-1), at(3), "周", 137.0, "desk"]
     head = HEADER.strip().split(",")
     Path("good.xlsx").write_bytes(workbook([head, row]))
     Path("bad.XLSX").write_bytes(workbook([head, row, ["nowhere", *row[1:]]]))

@@ -65,6 +65,7 @@ INSTALL = $(PIP) install --quiet --disable-pip-version-check --no-input --no-war
 	@echo "Installing what requirements.txt pins into .venv (about half a minute the first time) …"
 	@$(INSTALL) --require-hashes -r requirements.txt
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q reporter
 	@touch $@
 
 # The dev lock holds the other one whole, so one installation serves both.
@@ -72,4 +73,5 @@ INSTALL = $(PIP) install --quiet --disable-pip-version-check --no-input --no-war
 	@echo "Installing what requirements-dev.txt pins into .venv (about a minute the first time) …"
 	@$(INSTALL) --require-hashes -r requirements-dev.txt
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q reporter
 	@touch $@ .venv/.installed

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
-from .moments import EPOCH, Json, now
+from .moments import EPOCH, Json, eventually, now
 from .natsclient import Message, Nats, NatsError
 
 PAGE = 5000
@@ -69,6 +71,13 @@ def stored_at(message: Message) -> datetime:
     return EPOCH + timedelta(microseconds=int(message.reply.split(".")[-2]) // 1000)
 
 
+def _created(nats: Nats, stream: str, config: Mapping[str, object]) -> Json:
+    """A new ephemeral consumer; nothing while the cluster elects who answers."""
+    with suppress(NatsError):
+        return api(nats, f"CONSUMER.CREATE.{stream}", {"stream_name": stream, "config": config})
+    return None
+
+
 def messages(nats: Nats, stream: str, subject: str = ">", within: float = 20.0) -> list[Message]:
     """Every message now in the stream on `subject`, in stream order, through an ephemeral consumer.
 
@@ -77,7 +86,7 @@ def messages(nats: Nats, stream: str, subject: str = ">", within: float = 20.0) 
     config: dict[str, object] = {"deliver_policy": "all", "ack_policy": "none"}
     if subject != ">":
         config["filter_subject"] = subject
-    made: Json = api(nats, f"CONSUMER.CREATE.{stream}", {"stream_name": stream, "config": config})
+    made: Json = eventually(partial(_created, nats, stream, config), within=within, every=0.2)
     arriving = nats.subscribe(inbox := nats.inbox())
     until = now() + timedelta(seconds=within)
     got: list[Message] = []

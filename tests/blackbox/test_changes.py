@@ -205,11 +205,11 @@ def test_two_incidents_joined_count_each_report_at_its_own_arrival(town: Distric
 
     publisher.tell("withdrawn", two, duplicate_of=one, reason="同一起爆燃")
 
-    joined = eventually(lambda: (x := desk.clock(one, "initial"))["met_at"] and x, within=3)
+    joined = eventually(lambda: (x := desk.clock(one, "initial"))["met_at"] and x, within=10)
     assert (joined["met_at"], joined["verdict"]) == (received, "on_time")
     publisher.tell("filed", two, covers=["verified"], form="written", author="仍报到旧的")
     later: str = desk.incident(two)["reports"][-1]["received_at"]
-    verified = eventually(lambda: (x := desk.clock(one, "verified"))["met_at"] and x, within=3)
+    verified = eventually(lambda: (x := desk.clock(one, "verified"))["met_at"] and x, within=10)
     assert (verified["met_at"], verified["verdict"]) == (later, "on_time")
     assert desk.incident(two)["state"] == "withdrawn"
 
@@ -224,7 +224,7 @@ def test_a_join_that_repairs_a_breach_lifts_it(town: District, desk: Desk) -> No
 
     publisher.tell("withdrawn", two, duplicate_of=one, reason="同一起")
 
-    eventually(lambda: desk.verdict(one, "initial") == "on_time", within=3)
+    eventually(lambda: desk.verdict(one, "initial") == "on_time", within=10)
     assert standing_breaches(desk.ledger(one), "initial") == []
 
 
@@ -245,7 +245,7 @@ def test_an_exercise_runs_the_same_clocks_and_may_become_real_but_not_back(
     assert real["outcome"] == "accepted"
     assert desk.incident(incident)["mode"] == "actual"
     again = eventually(
-        lambda: [x for x in desk.incident(incident)["notices"] if x["id"] not in marked], within=3
+        lambda: [x for x in desk.incident(incident)["notices"] if x["id"] not in marked], within=10
     )
     assert {x["obligation"] for x in again} >= {"initial"}  # past steps fire once, unmarked
 

@@ -80,7 +80,7 @@ def test_a_person_signs_in_acts_and_is_shut_out(town: District, browse: Browse) 
 
     town.service.verb("account", "disable", "李东")
 
-    eventually(lambda: visitor.get("/api/v1/incidents").status_code == 401, within=1.5)
+    eventually(lambda: visitor.get("/api/v1/incidents").status_code == 401, within=10)
     assert sign_in(browse(town), "李东", PASSWORD).status_code == 401
 
 

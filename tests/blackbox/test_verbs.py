@@ -194,10 +194,10 @@ def test_units_imported_beside_a_running_service_are_seen_within_a_second(own_di
 
     town.service.import_file("unit", read_lines(UNITS))
 
-    eventually(lambda: town.desk.incident(town.publisher("east").open())["unit"] == "east", within=1.5)
+    eventually(lambda: town.desk.incident(town.publisher("east").open())["unit"] == "east", within=10)
     town.service.import_file("unit", read_lines([x for x in UNITS if x[0] != "north"]))
     eventually(
         lambda: "unit_unknown" in town.desk.incident(town.publisher("north").open())["anomalies"],
-        within=1.5,
+        within=10,
         why="an absent unit is deactivated",
     )

@@ -16,6 +16,7 @@ from apscheduler.triggers import date
 from reporter.bus import Standing
 from reporter.core.instants import parse, rfc3339
 from reporter.core.terms import FactKind
+from reporter.engine import doorbell as doorbells
 from reporter.engine.doorbell import REREAD_S, Doorbell
 from reporter.engine.fence import Fence
 from reporter.engine.record import Gate
@@ -25,6 +26,8 @@ from tests.unit.factories import CATALOG, a_command, facts
 
 TWENTY = timedelta(minutes=20)
 TIME = SystemTime()
+WITHIN_S = 20.0
+"""More than any machine's stall: how soon a bell rings is measured by the bench."""
 
 
 class Broker:
@@ -69,8 +72,8 @@ async def opened(gate: Gate, due: datetime, id_: str = "e1") -> str:
     return outcome.incident
 
 
-async def eventually(look: Callable[[], Awaitable[list[Any]]], within_s: float) -> list[Any]:
-    limit = monotonic() + within_s
+async def eventually(look: Callable[[], Awaitable[list[Any]]]) -> list[Any]:
+    limit = monotonic() + WITHIN_S
     while not (found := await look()):
         assert monotonic() < limit, "it never came"
         await sleep(0.01)
@@ -81,21 +84,20 @@ def lateness(line: dict[str, Any]) -> timedelta:
     return parse(line["recorded_at"]) - parse(line["at"])
 
 
-async def test_a_breach_is_recorded_within_a_quarter_of_a_second_of_its_due_time(world: World) -> None:
+async def test_the_alarm_alone_has_a_breach_recorded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doorbells, "REREAD_S", 10 * WITHIN_S)
     async with ringing(world, Broker()):
         incident = await opened(world.gate, TIME.now() + timedelta(seconds=0.8))
-        [line] = await eventually(lambda: world.ledger(incident, FactKind.BREACHED), 3)
+        [line] = await eventually(lambda: world.ledger(incident, FactKind.BREACHED))
 
-    assert timedelta(0) < lateness(line) < timedelta(seconds=0.25)
+    assert lateness(line) > timedelta(0)
 
 
 async def test_what_another_process_armed_is_found_by_the_re_read(world: World) -> None:
     async with ringing(world, Broker()):
         elsewhere = Gate(world.database, CATALOG, TIME)  # its signals wake nobody here
         incident = await opened(elsewhere, TIME.now() + timedelta(seconds=0.2))
-        [line] = await eventually(lambda: world.ledger(incident, FactKind.BREACHED), 3)
-
-    assert lateness(line) < timedelta(seconds=REREAD_S + 0.4)
+        await eventually(lambda: world.ledger(incident, FactKind.BREACHED))
 
 
 async def test_the_re_read_goes_on_when_the_machines_clock_is_set_back(
@@ -113,10 +115,10 @@ async def test_the_re_read_goes_on_when_the_machines_clock_is_set_back(
     for module in (base, date):
         monkeypatch.setattr(module, "datetime", Shifted)
     async with ringing(world, Broker()) as doorbell:
-        await eventually(partial(looked_since, doorbell, None), 3)
+        await eventually(partial(looked_since, doorbell, None))
         set_by[0] = -timedelta(minutes=10)
         for _ in range(3):
-            await eventually(partial(looked_since, doorbell, doorbell.looked_at), 3 * REREAD_S)
+            await eventually(partial(looked_since, doorbell, doorbell.looked_at))
 
 
 async def looked_since(doorbell: Doorbell, before: float | None) -> list[float]:
@@ -129,7 +131,7 @@ async def test_of_two_doorbells_one_records_each_breach(world: World) -> None:
     async with ringing(world, Broker()), ringing(world, Broker(), Gate(world.database, CATALOG, TIME)):
         incidents = [await opened(world.gate, due, f"e{number}") for number in range(20)]
         for incident in incidents:
-            await eventually(partial(world.ledger, incident, FactKind.BREACHED), 5)
+            await eventually(partial(world.ledger, incident, FactKind.BREACHED))
         await sleep(REREAD_S + 0.2)
 
     for incident in incidents:
@@ -142,12 +144,12 @@ async def test_reminders_do_not_wait_for_a_backlog_and_breaches_do(world: World)
     async with ringing(world, broker):
         breached = await opened(world.gate, TIME.now() + timedelta(seconds=0.3), "breached")
         reminded = await opened(world.gate, TIME.now() + timedelta(minutes=10, seconds=0.3), "reminded")
-        await eventually(lambda: world.ledger(reminded, FactKind.REMINDED), 2)
+        await eventually(lambda: world.ledger(reminded, FactKind.REMINDED))
         await sleep(0.5)
         assert await world.ledger(breached, FactKind.BREACHED) == []
 
         broker.unread = 0
-        [line] = await eventually(lambda: world.ledger(breached, FactKind.BREACHED), 2)
+        [line] = await eventually(lambda: world.ledger(breached, FactKind.BREACHED))
 
     assert parse(line["at"]) == parse(line["body"]["due_at"])
 
@@ -157,9 +159,9 @@ async def test_without_the_broker_a_breach_is_recorded_a_second_after_its_due_ti
     broker.is_connected = False
     async with ringing(world, broker):
         incident = await opened(world.gate, TIME.now() + timedelta(seconds=0.3))
-        [line] = await eventually(lambda: world.ledger(incident, FactKind.BREACHED), 4)
+        [line] = await eventually(lambda: world.ledger(incident, FactKind.BREACHED))
 
-    assert timedelta(seconds=1) <= lateness(line) < timedelta(seconds=1.5)
+    assert lateness(line) >= timedelta(seconds=1)
 
 
 async def test_a_failure_while_judging_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,4 +176,4 @@ async def test_a_failure_while_judging_is_tried_again(world: World, monkeypatch:
     async with ringing(world, Broker()):
         incident = await opened(world.gate, TIME.now() + timedelta(seconds=0.2))
 
-        assert await eventually(lambda: world.ledger(incident, FactKind.BREACHED), 4)
+        assert await eventually(lambda: world.ledger(incident, FactKind.BREACHED))

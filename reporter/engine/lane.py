@@ -6,7 +6,7 @@ behind one who hangs nothing may lie.
 """
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final
@@ -19,9 +19,12 @@ from reporter.store.sending import Due, Taken
 UNDER_WAY_MAX: Final = 32
 """Sendings under way in one channel, and of those …"""
 UNDER_WAY_PER_ADDRESS_MAX: Final = 8
-AHEAD_MAX: Final = 512
-"""Notices taken ahead in one channel, and of those …"""
-AHEAD_PER_ADDRESS_MAX: Final = 128
+AHEAD_MIN: Final = 512
+AHEAD_MAX: Final = 4096
+"""Notices taken ahead in one channel: twice as many each time it has run dry, few again once some were held too long;
+and of those …"""
+PARTS: Final = 4
+"""… for one address no more than one part of so many."""
 QUICK_S: Final = 1.0
 """An address that answers within this is quick."""
 HELD_S_MAX: Final = 5.0
@@ -48,17 +51,23 @@ class Lane:
         self._under_way: Counter[str] = Counter()
         self._ready: tuple[deque[Ready], ...] = tuple(deque() for _ in Rank)
         self._waiting: Counter[str] = Counter()
+        self._ahead_max = AHEAD_MIN
         self._quick: OrderedDict[str, None] = OrderedDict()
 
     @property
     def is_short(self) -> bool:
         """Whether it is time to take more."""
-        return self._ahead <= AHEAD_MAX // 2
+        return self._ahead <= self._ahead_max // 2
 
     @property
     def is_busy(self) -> bool:
         """Whether anything is under way or waits to be."""
         return bool(self._under_way) or self._ahead > 0
+
+    @property
+    def free(self) -> int:
+        """How many more may be taken."""
+        return self._bound - self._under_way.total() + self._ahead_max - self._ahead
 
     @property
     def busy(self) -> list[str]:
@@ -68,7 +77,7 @@ class Lane:
 
     def chosen(self, found: Sequence[Due]) -> list[str]:
         """The ids to take of those that are due, in order, so that no bound is passed."""
-        free = self._bound - self._under_way.total() + AHEAD_MAX - self._ahead
+        free = self.free
         taken: Counter[str] = Counter()
         ids: list[str] = []
         for each in found:
@@ -77,8 +86,10 @@ class Lane:
                 ids.append(each.id)
         return ids
 
-    def add(self, taken: Iterable[Taken], words: Words) -> None:
+    def add(self, taken: Sequence[Taken], words: Words) -> None:
         """Notices taken, to be sent by rank, and within a rank in this order."""
+        if not self._ahead and len(taken) >= self._ahead_max // 2:
+            self._ahead_max = min(2 * self._ahead_max, AHEAD_MAX)
         now_s = monotonic()
         for notice in taken:
             self._ready[notice.rank].append(Ready(notice, words, now_s))
@@ -108,6 +119,8 @@ class Lane:
         for queue in self._ready:
             while queue and queue[0].taken_s < limit_s:  # each stands in the order in which it was taken
                 late.append(queue.popleft().notice)
+        if late:
+            self._ahead_max = AHEAD_MIN
         for notice in late:
             self._leave(notice.address)
             self._quick.pop(notice.address, None)
@@ -129,7 +142,7 @@ class Lane:
         return sum(map(len, self._ready))
 
     def _room(self, address: str) -> int:
-        bound = UNDER_WAY_PER_ADDRESS_MAX + (AHEAD_PER_ADDRESS_MAX if address in self._quick else 0)
+        bound = UNDER_WAY_PER_ADDRESS_MAX + (self._ahead_max // PARTS if address in self._quick else 0)
         return bound - self._under_way[address] - self._waiting[address]
 
     def _leave(self, address: str) -> None:

@@ -31,19 +31,29 @@ from reporter.store.database import Database
 from reporter.store.editions import Editions
 from reporter.store.failures import is_database_trouble
 from reporter.store.keys import LINKS, signing_key
-from reporter.store.sending import Taken, due, due_elsewhere, give_back, is_anything_due, take
+from reporter.store.sending import (
+    Due,
+    Taken,
+    channels_due,
+    due,
+    due_elsewhere,
+    give_back,
+    is_anything_due,
+    take,
+)
 from reporter.store.turns import not_needed
-from reporter.timesource import TimeSource, sleep
+from reporter.timesource import TimeSource
 
 log = logging.getLogger(__name__)
 
 REREAD_S: Final = 1.0
-DESK_BATCH: Final = 1000
-CANDIDATES: Final = 600
-RESULTS_BATCH: Final = 500
-GATHER_S: Final = 0.2
-"""How long results may gather while others are under way: a commit of hundreds costs little more than one of one."""
-UNRECORDED_MAX: Final = 1000
+UNSENT_BATCH: Final = 1000
+UNSENT_GIVES_WAY_S: Final = 5.0
+RESULTS_BATCH: Final = 1000
+GATHER_S: Final = 2.0
+"""How long results may gather while others are under way and all goes well: first people are told, then it is
+recorded that they were. What failed is recorded at once, since another channel may wait for it."""
+UNRECORDED_MAX: Final = 10_000
 """Results that wait for their commit; beyond that nothing more is sent."""
 LEASE_MARGIN_S: Final = 15.0
 NOTE_CHARS_MAX: Final = 300
@@ -85,13 +95,18 @@ class Notifier:
         self._time = time
         self._wake = wake
         self._calm = calm
-        self._settled_desk_at = 0.0
+        self._settling: asyncio.Task[None] | None = None
+        self._gave_way_s = 0.0
+        """Since when (monotonic) what nobody sends has been giving way."""
+        self._settling_trouble = Trouble(log, "settling notices that nobody sends", REREAD_S)
         self._send_timeout_s = send_timeout_s
         self._public_url = public_url
         self._link_key: bytes | None = None
         self._watch = ChannelWatch(database, time)
         self._editions = Editions()
         self._results: asyncio.Queue[NoticeResult] = asyncio.Queue(UNRECORDED_MAX)
+        self._is_pressing = asyncio.Event()
+        """Whether results should be recorded now."""
 
     async def run(self) -> None:
         """Runs until cancelled; sendings under way then are sent again by whoever runs next."""
@@ -115,56 +130,58 @@ class Notifier:
         """Takes what is due and can be taken now. True if there may be more at once.
 
         1. Each channel, as far as its bounds allow.
-        2. The desk, in bulk: its notices are on the board already, so while channels are at work or deadlines are
-           being judged they give way, for a second at most.
-        3. When all that is quiet, what is addressed to a channel that is not there fails for good.
+        2. What nobody sends, beside the rest: while channels are at work or deadlines are being judged it gives way,
+           for `UNSENT_GIVES_WAY_S` at most.
         """
-        async with self._database.snapshot() as connection:
-            is_due = await is_anything_due(connection, self._time.now())
-        goes_on = False
         for lane in self._lanes:
-            goes_on = await self._fill(group, lane, is_due=is_due) or goes_on
-        if not is_due:
-            return False
-        is_calm = self._calm.is_set() and not goes_on
-        goes_on = await self._settle_desk(is_calm=is_calm) or goes_on
-        if not goes_on and self._calm.is_set():
-            await self._fail_unknown()
+            if late := lane.overdue():
+                async with self._database.transaction() as connection:
+                    await give_back(connection, [notice.id for notice in late], self._time.now())
+        now, found = self._time.now(), list[tuple[Lane, list[Due]]]()
+        async with self._database.snapshot() as connection:
+            if not await is_anything_due(connection, now):
+                self._gave_way_s = monotonic()
+                return False
+            short = {lane.name: lane for lane in self._lanes if lane.is_short}
+            for name in await channels_due(connection, short, now):
+                lane = short[name]
+                found.append((lane, await due(connection, name, now, 2 * lane.free, lane.busy)))
+        goes_on = False
+        for lane, candidates in found:
+            goes_on = await self._fill(group, lane, candidates) or goes_on
+        is_calm = self._calm.is_set() and not any(lane.is_busy for lane in self._lanes)
+        if is_calm or monotonic() - self._gave_way_s >= UNSENT_GIVES_WAY_S:
+            self._gave_way_s = monotonic()
+            if self._settling is None or self._settling.done():
+                self._settling = group.create_task(self._settle_unsent())
         return goes_on
 
-    async def _settle_desk(self, *, is_calm: bool) -> bool:
-        if not is_calm and monotonic() - self._settled_desk_at < REREAD_S:
-            return False
-        self._settled_desk_at = monotonic()
-        async with self._database.snapshot() as connection:
-            found = await due(connection, DESK, self._time.now(), DESK_BATCH)
-        taken = await self._settle([each.id for each in found], NoticeState.DELIVERED, None)
-        return taken > 0 and len(found) == DESK_BATCH
-
-    async def _fail_unknown(self) -> None:
+    async def _settle_unsent(self) -> None:
+        """Settles notices of the desk, which are on the board already; then fails those of channels not there."""
         known = {DESK, *(lane.name for lane in self._lanes)}
-        async with self._database.snapshot() as connection:
-            ids = await due_elsewhere(connection, known, self._time.now(), CANDIDATES)
-        await self._settle(ids, NoticeState.FAILED, "there is no such channel here")
+        try:
+            async with self._database.snapshot() as connection:
+                at_desk = await due(connection, DESK, self._time.now(), UNSENT_BATCH)
+                nowhere = await due_elsewhere(connection, known, self._time.now(), UNSENT_BATCH)
+            await self._settle([each.id for each in at_desk], NoticeState.DELIVERED, None)
+            await self._settle(nowhere, NoticeState.FAILED, "there is no such channel here")
+        except Exception as error:
+            await self._settling_trouble.failed(error)
+            return
+        self._settling_trouble.over()
+        if len(at_desk) == UNSENT_BATCH:
+            self._wake.set()
 
-    async def _settle(self, ids: Sequence[str], state: NoticeState, detail: str | None) -> int:
-        """Takes these notices and records them as settled, without sending. Returns how many were taken."""
+    async def _settle(self, ids: Sequence[str], state: NoticeState, detail: str | None) -> None:
+        """Takes these notices and records them as settled, without sending."""
         if not ids:
-            return 0
+            return
         async with self._database.transaction() as connection:
             taken = await take(connection, ids, self._time.now(), self._time_in(self._lease_s))
         await self._hand_over([_result(notice, state, detail) for notice in taken])
-        return len(taken)
 
-    async def _fill(self, group: asyncio.TaskGroup, lane: Lane, *, is_due: bool) -> bool:
-        """Takes more for a lane that is short, and starts what may be started. True if there may be more."""
-        if late := lane.overdue():
-            async with self._database.transaction() as connection:
-                await give_back(connection, [notice.id for notice in late], self._time.now())
-        if not is_due or not lane.is_short:
-            return False
-        async with self._database.snapshot() as connection:
-            found = await due(connection, lane.name, self._time.now(), CANDIDATES, lane.busy)
+    async def _fill(self, group: asyncio.TaskGroup, lane: Lane, found: Sequence[Due]) -> bool:
+        """Takes what a lane has room for, and starts what may be started. True if there may be more."""
         ids = lane.chosen(found)
         if not ids:
             return False
@@ -199,6 +216,8 @@ class Notifier:
         await self._results.put(result)
         lane.ended(notice.address, monotonic() - started_s)
         self._start(group, lane)
+        if result.is_trouble or not any(lane.is_busy for lane in self._lanes):
+            self._is_pressing.set()
         if lane.is_short:
             self._wake.set()
 
@@ -227,11 +246,14 @@ class Notifier:
         return _result(notice, NoticeState.QUEUED, detail, self._time_in(wait_s))
 
     async def _record(self) -> None:
-        """Hands over all results that are there, again and again; when nothing else is under way, at once."""
+        """Hands over all results that are there, again and again."""
         while True:
             batch = [await self._results.get()]
-            if any(lane.is_busy for lane in self._lanes):
-                await sleep(GATHER_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GATHER_S):
+                    await self._is_pressing.wait()
+            if self._results.qsize() < RESULTS_BATCH:
+                self._is_pressing.clear()
             while len(batch) < RESULTS_BATCH and not self._results.empty():
                 batch.append(self._results.get_nowait())
             await self._hand_over(batch)
@@ -242,9 +264,8 @@ class Notifier:
         """Notes which channels work. What cannot be noted is told by the log, and stops nothing."""
         try:
             for result in results:
-                is_sent = result.state is not NoticeState.FAILED and result.retry_at is None
                 said = (result.note or "").rpartition(ATTEMPT_MARK)[2]
-                await self._watch.note(result.channel, None if is_sent else said)
+                await self._watch.note(result.channel, said if result.is_trouble else None)
             await self._watch.save()
         except Exception:
             log.exception("how the channels fare could not be written down")
@@ -296,15 +317,14 @@ def _result(
     provider_id: str | None = None,
 ) -> NoticeResult:
     said = " ".join((detail or "").split())[:NOTE_CHARS_MAX]
-    is_trouble = state is NoticeState.FAILED or retry_at is not None
-    note = written_note(notice.note) + (ATTEMPT_MARK + said if said and is_trouble else "")
-    return NoticeResult(
+    result = NoticeResult(
         notice_id=notice.id,
         incident_id=notice.incident_id,
         channel=notice.channel,
         state=state,
         attempts=notice.attempts,
-        note=note or None,
         retry_at=retry_at,
         provider_id=provider_id,
     )
+    note = written_note(notice.note) + (ATTEMPT_MARK + said if said and result.is_trouble else "")
+    return replace(result, note=note or None)

@@ -63,6 +63,11 @@ class NoticeResult:
     """Whether the attempt was made at all."""
 
     @property
+    def is_trouble(self) -> bool:
+        """Whether the attempt did not succeed."""
+        return self.state is NoticeState.FAILED or self.retry_at is not None
+
+    @property
     def made(self) -> int:
         """The attempts that were made."""
         return self.attempts if self.was_sent else self.attempts - 1
@@ -258,15 +263,9 @@ class Gate:
         unneeded = await turns.settle(
             connection, [(row, each.state) for row, each in told if each.retry_at is None], now
         )
+        queued = NoticeState.QUEUED
         return [
-            NoticeResult(
-                row.id,
-                row.incident_id,
-                row.channel,
-                NoticeState.QUEUED,
-                row.attempts,
-                turns.note_of(row),
-            )
+            NoticeResult(row.id, row.incident_id, row.channel, queued, row.attempts, turns.note_of(row))
             for row in unneeded
         ]
 

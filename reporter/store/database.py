@@ -30,6 +30,9 @@ READER_CACHE_KIB = 2_048
 WAL_TRIES_MAX = 20
 WAL_PAGES_MAX = 100_000
 """From then on a commit checkpoints by itself: a bound for when `checkpoint` cannot keep up."""
+WAL_BYTES_KEPT = 4 * 2**20
+"""To this it is cut when it begins anew: what a large commit would write over has first to be read, where the system
+has long let go of it; what is appended has not."""
 SQLITE_FILE = "reporter.sqlite3"
 POSTGRES_ARGUMENTS = {
     "connect_timeout": 5,
@@ -180,6 +183,7 @@ def _sqlite_engine(
             f"busy_timeout={BUSY_TIMEOUT_MS}",
             f"cache_size=-{WRITER_CACHE_KIB if begin == WRITE else READER_CACHE_KIB}",
             f"wal_autocheckpoint={WAL_PAGES_MAX}",
+            f"journal_size_limit={WAL_BYTES_KEPT}",
             "temp_store=MEMORY",
         ):
             cursor.execute(f"PRAGMA {pragma}")

@@ -8,8 +8,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, literal, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import aliased
 
 from reporter.core.turns import Rank
 from reporter.store.models import Clock, Incident, Notice
@@ -70,6 +71,23 @@ async def is_anything_due(connection: AsyncConnection, now: datetime) -> bool:
     """Whether any notice waits to be sent: the one question of an idle second."""
     query = select(Notice.id).where(Notice.next_try_at <= now).limit(1)
     return (await connection.execute(query)).first() is not None
+
+
+async def channels_due(connection: AsyncConnection, channels: Collection[str], now: datetime) -> set[str]:
+    """Those of these channels for which any notice is due: one statement that looks where each would begin."""
+    waits = aliased(Notice)
+    found = [
+        select(literal(name)).where(
+            or_(
+                *(
+                    exists().where(waits.channel == name, waits.rank == rank.value, waits.next_try_at <= now)
+                    for rank in Rank
+                )
+            )
+        )
+        for name in channels
+    ]
+    return set((await connection.scalars(union_all(*found))).all()) if found else set()
 
 
 async def due(

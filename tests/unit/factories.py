@@ -21,7 +21,9 @@ from reporter.core.roster import Directory, Duty, UnitNode, UnitTree
 from reporter.core.schedule import Edition
 from reporter.core.terms import CommandKind, FactKind, IncidentState, Mode
 from reporter.core.tracked import Notice, Tracked
+from reporter.core.turns import Rank
 from reporter.resources import schedules_dir
+from reporter.store.sending import Taken
 
 OCCURRED = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 ONE_US = timedelta(microseconds=1)
@@ -125,6 +127,30 @@ def a_command(
         message = Message(f"reporter.in.x.{unit}", b"", body, sequence, received_at)
     digest = sha256(body).hexdigest()
     return Command(KINDS[kind], source, id_, received_at, unit, data, digest, f"nats:{unit}", message=message)
+
+
+def a_taken_notice(id_: str, address: str = "http://a.example/", rank: Rank = Rank.PLAIN) -> Taken:
+    """A notice on lease, of no incident."""
+    return Taken(
+        id=id_,
+        incident_id=None,
+        unit="city",
+        mode="actual",
+        obligation=None,
+        step=None,
+        repeat=1,
+        reason="rejected",
+        to_role="unit.duty_officer",
+        person="王",
+        phone=None,
+        channel="webhook",
+        address=address,
+        due_at=None,
+        recorded_at=at(),
+        attempts=1,
+        note=None,
+        rank=rank,
+    )
 
 
 def view_of(opened: Entry, *others: Entry, edition: Edition = EDITION) -> View:

@@ -159,7 +159,7 @@ async def running(*notifiers: Notifier) -> AsyncIterator[None]:
                 task.cancel()
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]], within_s: float = 5) -> None:
+async def eventually(holds: Callable[[], Awaitable[bool]], within_s: float = 20) -> None:
     ends = time.monotonic() + within_s
     while not await holds():
         assert time.monotonic() < ends, "it did not come about"

@@ -4,6 +4,9 @@ import stat
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
+from reporter.engine import notify
 from reporter.values import Tables
 from tests.contract.hooks import status
 from tests.unit.noticeworld import NOW, World, eventually, running
@@ -41,3 +44,34 @@ async def test_a_modem_that_sends_one_at_a_time_loses_no_attempt_to_waiting(
         await eventually(all_sent, within_s=30)
 
     assert [notice.attempts for notice in await world.notices()] == [1] * 12
+
+
+async def test_what_failed_is_recorded_while_others_are_under_way(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another channel may wait for it; only what went well may gather."""
+    monkeypatch.setattr(notify, "GATHER_S", 3600)
+    world.hooks.answers |= {"/hangs": None, "/gone": status(410)}
+    await world.add(1, "webhook", world.hooks.url("/hangs"))
+    await world.add(1, "webhook", world.hooks.url("/gone"))
+
+    async def is_recorded() -> bool:
+        return await world.states(address=world.hooks.url("/gone")) == ["failed"]
+
+    async with running(world.notifier(send_timeout_s=60)):
+        await eventually(is_recorded)
+
+        assert await world.states(address=world.hooks.url("/hangs")) == ["queued"]
+
+
+async def test_what_went_well_is_recorded_once_nothing_is_under_way(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notify, "GATHER_S", 3600)
+    await world.add(20, "webhook", world.hooks.url())
+
+    async def all_recorded() -> bool:
+        return await world.states() == ["accepted"] * 20
+
+    async with running(world.notifier()):
+        await eventually(all_recorded)

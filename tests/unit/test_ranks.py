@@ -15,8 +15,9 @@ from reporter.store.database import Database
 from reporter.store.models import ProviderId
 from reporter.store.notices import PROVIDER_IDS_KEPT, forget_provider_ids, save_provider_ids
 from reporter.store.rebuild import differences
-from reporter.store.sending import Taken, due
+from reporter.store.sending import due
 from tests.contract.channelworld import opened
+from tests.unit.factories import a_taken_notice
 from tests.unit.noticeworld import NOW, World, eventually, running
 
 FIRST, PLAIN, LATER = Rank.FIRST, Rank.PLAIN, Rank.LATER
@@ -74,35 +75,14 @@ async def test_what_is_due_comes_by_rank_and_then_by_age(world: World) -> None:
 async def test_the_first_notices_overtake_what_was_taken_before_them() -> None:
     async with opened("webhook") as channel:
         lane = Lane("webhook", channel)
-        lane.add([_taken(f"later-{number}", LATER) for number in range(9)], Words({}, {}, {}, {}))
-        lane.add([_taken("first", FIRST)], Words({}, {}, {}, {}))
+        lane.add(
+            [a_taken_notice(f"later-{number}", rank=LATER) for number in range(9)], Words({}, {}, {}, {})
+        )
+        lane.add([a_taken_notice("first", rank=FIRST)], Words({}, {}, {}, {}))
 
         started = [ready.notice.id for ready in lane.start()]
 
     assert started == ["first", *(f"later-{number}" for number in range(7))]
-
-
-def _taken(id_: str, rank: Rank) -> Taken:
-    return Taken(
-        id=id_,
-        incident_id=None,
-        unit="city",
-        mode="actual",
-        obligation=None,
-        step=None,
-        repeat=1,
-        reason="rejected",
-        to_role="unit.duty_officer",
-        person="王",
-        phone=None,
-        channel="webhook",
-        address="http://a.example/",
-        due_at=None,
-        recorded_at=NOW,
-        attempts=1,
-        note=None,
-        rank=rank,
-    )
 
 
 async def report(world: World, incident: str) -> None:

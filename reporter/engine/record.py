@@ -28,6 +28,7 @@ from reporter.engine.again import again
 from reporter.engine.apart import Apart
 from reporter.engine.batch import Batch
 from reporter.engine.signals import Signals, Units
+from reporter.engine.unjudged import AGAIN, Unjudged
 from reporter.engine.wording import ATTEMPT_MARK, written_note
 from reporter.store import inbox, incidents, notices, turns
 from reporter.store.database import Database
@@ -42,7 +43,6 @@ log = logging.getLogger(__name__)
 TICK_CLOCKS = 500
 """Clocks judged in one transaction, where nothing else is asked for."""
 BREATH = 100  # clocks judged between two moments at which others may go on
-BROKEN_AGAIN = timedelta(minutes=1)
 STALE_AFTER = timedelta(minutes=15)
 
 
@@ -92,6 +92,7 @@ class Gate:
         self.database = database
         self.time = time
         self.signals = Signals()
+        self.unjudged = Unjudged()
         self._catalog = catalog
         self._channels = frozenset(channels) or None
         self._editions = Editions()
@@ -165,8 +166,7 @@ class Gate:
                 return 0
             tree = await self._units.tree(connection)
             directory = await directory_at(connection, tree, now, self._channels)
-            ticked, broken = [], []
-            skew_ms = self.skew_ms()
+            skew_ms, ticked, broken = self.skew_ms(), list[Tracked](), list[int]()
             for count, tracked in enumerate(due, start=1):
                 if not count % BREATH:
                     await sleep(0)
@@ -176,7 +176,8 @@ class Gate:
                 else:
                     broken.append(tracked.number)
             await incidents.save_ticked(connection, ticked, now)
-            await incidents.postpone(connection, broken, now + BROKEN_AGAIN)
+            await incidents.postpone(connection, broken, now + AGAIN)
+        self.unjudged.note([tracked.number for tracked in ticked], broken, now)
         _measure(ticked, self.time.now())
         self._announce(ticked)
         return sum(len(tracked.clocks) for tracked in due)
@@ -366,7 +367,7 @@ def _is_ticked(tracked: Tracked, now: datetime, judged_through: datetime, direct
     try:
         tick(tracked, now, judged_through, directory)
     except Exception:
-        log.exception("the clocks of incident %s could not be judged; again in %s", tracked.id, BROKEN_AGAIN)
+        log.exception("the clocks of incident %s could not be judged; again in %s", tracked.id, AGAIN)
         return False
     return True
 

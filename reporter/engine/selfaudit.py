@@ -50,9 +50,8 @@ class SelfAudit:
         """One look."""
         remind_at, judge_at = await self._gate.next_looks()
         now = self._time.now()
-        self.oldest_at = min(
-            (at for at in (remind_at, judge_at) if at is not None and at <= now), default=None
-        )
+        waiting = remind_at, judge_at, self._gate.unjudged.oldest_at
+        self.oldest_at = min((at for at in waiting if at is not None and at <= now), default=None)
         self._completed_s = monotonic()
         metrics.UNDECIDED_OLDEST.set(self.oldest_s)
         metrics.SELF_AUDITS.inc()

@@ -5,13 +5,18 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
+from typing import Any  # arguments handed on
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from reporter.engine import selfaudit
+from reporter.core import decide
+from reporter.core.terms import FactKind
+from reporter.core.tracked import Tracked
+from reporter.engine import record, selfaudit
 from reporter.engine.selfaudit import LATE_S_MAX, SelfAudit
+from reporter.engine.unjudged import AGAIN, FORGOTTEN
 from reporter.store.database import Database, open_database
 from reporter.store.schema import check
 from reporter.timesource import sleep
@@ -38,6 +43,44 @@ async def test_what_is_due_and_undecided_is_found_however_the_doorbell_fares(wor
     await world.drain()
     await audit.look()
     assert not is_late(audit)
+
+
+async def test_what_cannot_be_judged_is_put_off_and_not_forgotten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit = SelfAudit(world.gate, world.time)
+    broken, sound = await world.open("e1"), await world.open("e2")
+
+    def failing(tracked: Tracked, *rest: Any) -> None:
+        if tracked.id == broken:
+            raise ZeroDivisionError
+        decide.tick(tracked, *rest)
+
+    monkeypatch.setattr(record, "tick", failing)
+    world.time.at = at(20)
+    await world.drain()
+    world.time.advance(timedelta(seconds=LATE_S_MAX + 1))
+    await audit.look()
+    assert (audit.oldest_at, audit.is_late) == (at(20), True)
+    assert await world.ledger(sound, FactKind.BREACHED)
+
+    monkeypatch.undo()
+    world.time.advance(AGAIN)
+    await world.drain()
+    await audit.look()
+    assert not is_late(audit)
+    assert await world.ledger(broken, FactKind.BREACHED)
+
+
+async def test_what_another_replica_takes_care_of_is_forgotten(world: World) -> None:
+    unjudged = world.gate.unjudged
+    unjudged.note([], [1, 2], at(0))
+    unjudged.note([2], [1], at(1))
+    assert unjudged.oldest_at == at(0)
+
+    unjudged.note([3], [], at(1) + FORGOTTEN + timedelta(microseconds=1))
+
+    assert unjudged.oldest_at is None
 
 
 def is_late(audit: SelfAudit) -> bool:

@@ -29,7 +29,7 @@ from reporter.store.rows import (
     ticked_row,
 )
 from reporter.store.types import as_stored, binder
-from reporter.timesource import from_micros
+from reporter.timesource import from_micros, micros
 
 INCIDENT = m.table(m.Incident)
 CLOCK = m.table(m.Clock)
@@ -229,7 +229,8 @@ async def save_lines(connection: AsyncConnection, written: Iterable[Tracked], no
         for line in tracked.lines
     ]
     await insert_rows(connection, OUTBOX, ("subject", "message_id", "incident_id", "version"), sendings)
-    notices = [notice_row(notice, now) for tracked in written for notice in tracked.notices]
+    at = micros(now)
+    notices = [notice_row(notice, now, at) for tracked in written for notice in tracked.notices]
     await insert_rows(connection, NOTICE, NOTICE_COLUMNS, notices)
 
 

@@ -1,6 +1,5 @@
 """Rows and `core` values: how a clock, a view, a notice and a command look in the tables."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any  # rows have no narrower type
@@ -22,7 +21,7 @@ from reporter.core.terms import (
 )
 from reporter.core.tracked import Notice
 from reporter.store.bulk import Row
-from reporter.store.types import document
+from reporter.store.types import document, read_document
 from reporter.timesource import from_micros, micros
 
 STICKY = frozenset(
@@ -121,7 +120,7 @@ def ladder_document(ladder: Ladder) -> list[Any] | None:
 def _read_ladder(text: str | None, due_at: datetime, received_at: datetime) -> Ladder:
     if text is None:
         return Ladder(due_at, received_at)
-    due, known, position, top, cause, repetitions, earlier, *awaited = json.loads(text)
+    due, known, position, top, cause, repetitions, earlier, *awaited = read_document(text)
     return Ladder(
         from_micros(due),
         from_micros(known),
@@ -175,7 +174,7 @@ def read_clock(row: Row, edition: Edition, received_at: datetime) -> Clock:
         missing_at=_instant(missing_at),
         verdict=verdict and Verdict(verdict),
         complete=None if complete is None else bool(complete),
-        undeclared=json.loads(undeclared) if undeclared else [],
+        undeclared=read_document(undeclared) or [],
         aware_due_at=_instant(aware_due_at),
         aware_verdict=aware_verdict and Verdict(aware_verdict),
         breach_due_at=_instant(breach_due_at),
@@ -267,10 +266,9 @@ def take_entry(entries: list[Entry], kind: FactKind, body: Mapping[str, Any]) ->
     )
 
 
-def notice_row(notice: Notice, now: datetime) -> Row:
-    """A notice as its row, waiting to be sent at once or in its turn: `NOTICE_COLUMNS`."""
+def notice_row(notice: Notice, now: datetime, at: int) -> Row:
+    """A notice as its row, waiting to be sent at once or in its turn: `NOTICE_COLUMNS`; `at` is `now` as stored."""
     recipient = notice.recipient
-    at = micros(now)
     return (
         notice.id,
         notice.incident,

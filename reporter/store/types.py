@@ -45,7 +45,7 @@ class JsonText(UserDefinedType[Any]):
         return document
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], Any]:  # noqa: ARG002
-        return _read_document
+        return read_document
 
 
 def binder(table: Table, columns: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
@@ -89,5 +89,6 @@ def document(value: Any) -> str | None:
     return None if value is None else orjson.dumps(value).decode()
 
 
-def _read_document(value: str | None) -> Any:
+def read_document(value: str | None) -> Any:
+    """The value that `JsonText` stored."""
     return None if value is None else orjson.loads(value)

@@ -7,6 +7,7 @@ handed `now`.
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -102,6 +103,7 @@ def micros(at: datetime) -> int:
     return (at - EPOCH) // MICROSECOND
 
 
+@lru_cache(maxsize=1024)  # what falls due together is read together, and speaks of the same few instants
 def from_micros(value: int) -> datetime:
     """The instant `value` microseconds after 1970 UTC."""
     return EPOCH + timedelta(microseconds=value)

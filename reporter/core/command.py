@@ -100,14 +100,13 @@ def uuid5(namespace: uuid.UUID, name: str) -> str:
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"
 
 
-def notice_ids(recorded_at: datetime, line: str, count: int) -> list[str]:
-    """The ids of the notices of one ledger line, `incident/version`: UUIDv8s that grow with time, so that thousands
-    written at once lie side by side in the table; the rest follows from the line, the end is their number.
+def notice_ids(recorded_at: datetime, digest: str, count: int) -> list[str]:
+    """The ids of the notices of one fact: UUIDv8s that grow with time, so that thousands written at once lie side by
+    side; then comes the beginning of `digest`, a hash in hex that belongs to this fact alone, and their number.
     """
-    text = sha1(line.encode(), usedforsecurity=False).hexdigest()
     clock = f"{(recorded_at - _EPOCH) // _MILLISECOND:012x}"
-    variant = "89ab"[int(text[3], 16) & 3]
-    common = f"{clock[:8]}-{clock[8:]}-8{text[:3]}-{variant}{text[4:7]}-{text[7:15]}"
+    variant = "89ab"[int(digest[3], 16) & 3]
+    common = f"{clock[:8]}-{clock[8:]}-8{digest[:3]}-{variant}{digest[4:7]}-{digest[7:15]}"
     return [f"{common}{index:04x}" for index in range(count)]
 
 

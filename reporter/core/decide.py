@@ -114,7 +114,7 @@ def _fire(
         "step": step,
         "steps": [format_offset(each.offset) for each in firing.collapsed],
         "repeat": firing.repeat,
-        "reason": firing.reason.value,
+        "reason": str(firing.reason),
         "notices": notices,
     }
 

@@ -84,6 +84,8 @@ class Firing:
     @property
     def recipients(self) -> tuple[str, ...]:
         """The roles to notice, each once, in the ladder's order, the newest step's first."""
+        if len(self.collapsed) == 1 and not self.is_stale:
+            return self.step.recipients
         roles = dict.fromkeys(self.step.recipients)
         for step in reversed(self.collapsed):
             roles.update(dict.fromkeys(step.recipients))
@@ -286,9 +288,10 @@ def next_instants(
 def _past(steps: Sequence[Step], due_at: datetime, known_at: datetime) -> int:
     """How many steps lay at or before `known_at`."""
     lead = known_at - due_at
-    if steps and lead < steps[0].offset:
-        return 0
-    return sum(step.offset <= lead for step in steps)
+    for count, step in enumerate(steps):  # in the order of their offsets
+        if step.offset > lead:
+            return count
+    return len(steps)
 
 
 def _reason(step: Step) -> NoticeReason:

@@ -46,7 +46,7 @@ def write_line(
             "at": rfc3339(at),
             "body": body,
             "incident": incident,
-            "kind": kind.value,
+            "kind": str(kind),
             "prev": prev,
             "recorded_at": rfc3339(recorded_at),
             "version": version,

@@ -248,7 +248,10 @@ class Edition:
 
     def obligation(self, obligation_id: str) -> Obligation | None:
         """The obligation with that id."""
-        return next((each for each in self.obligations if each.id == obligation_id), None)
+        for each in self.obligations:
+            if each.id == obligation_id:
+                return each
+        return None
 
 
 @dataclass(frozen=True, slots=True)

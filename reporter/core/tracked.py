@@ -106,7 +106,8 @@ def notify(
     `wait`: how long each of a person's channels waits for the one before it; none: all are sent at once.
     """
     told: list[dict[str, object]] = []
-    ids = notice_ids(now, f"{incident.id}/{incident.version + 1}", len(recipients))
+    # The line to come is told from all others by the one that it follows.
+    ids = notice_ids(now, incident.head, len(recipients))
     order = turns(recipients) if wait else [0] * len(recipients)
     order_out = ranks(recipients, reason, repeat)
     for id_, recipient, turn, rank in zip(ids, recipients, order, order_out, strict=True):

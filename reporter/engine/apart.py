@@ -110,7 +110,8 @@ def standalone_notices(
     reason: NoticeReason, unit: str, recipients: Sequence[Recipient], note: str, now: datetime
 ) -> list[dict[str, object]]:
     """The rows of notices that belong to no incident: one for each recipient, with what there is to say."""
-    ids = notice_ids(now, f"{reason}/{unit}/{note}", len(recipients))
+    digest = sha256(f"{reason}/{unit}/{note}".encode()).hexdigest()
+    ids = notice_ids(now, digest, len(recipients))
     return [
         {
             "id": id_,

@@ -295,7 +295,7 @@ class Batch:
         told: dict[str, Any] = {"unit": command.unit}
         steps, stale_at = list[tuple[str, Any]](), None
         if command.kind is CommandKind.ACKNOWLEDGED:
-            rows = await notices.acknowledge(self.connection, work.tracked.id, command)
+            rows = await notices.acknowledge(self.connection, work.tracked.number, command)
             if rows is None:
                 return _rejected(
                     Problem("notice", "没有该通知 / the incident has no such notice"),

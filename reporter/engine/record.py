@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 TICK_CLOCKS = 500
 """Clocks judged in one transaction, where nothing else is asked for."""
-BREATH = 100  # clocks judged between two moments at which others may go on
+BREATH = 100  # incidents judged between two moments at which others may go on
 STALE_AFTER = timedelta(minutes=15)
 
 
@@ -166,21 +166,32 @@ class Gate:
                 return 0
             tree = await self._units.tree(connection)
             directory = await directory_at(connection, tree, now, self._channels)
-            skew_ms, ticked, broken = self.skew_ms(), list[Tracked](), list[int]()
-            for count, tracked in enumerate(due, start=1):
-                if not count % BREATH:
-                    await sleep(0)
-                tracked.skew_ms = skew_ms
-                if _is_ticked(tracked, now, judged_through, directory):
-                    ticked.append(tracked)
-                else:
-                    broken.append(tracked.number)
+            ticked = await self._ticked(due, now, judged_through, directory)
             await incidents.save_ticked(connection, ticked, now)
+            broken = {each.number for each in due}.difference(tracked.number for tracked in ticked)
             await incidents.postpone(connection, broken, now + AGAIN)
         self.unjudged.note([tracked.number for tracked in ticked], broken, now)
         _measure(ticked, self.time.now())
         self._announce(ticked)
-        return sum(len(tracked.clocks) for tracked in due)
+        return sum(len(each.clocks) for each in due)
+
+    async def _ticked(
+        self, due: Sequence[incidents.Due], now: datetime, judged_through: datetime, directory: Directory
+    ) -> list[Tracked]:
+        """What time brought about in these incidents; without those that cannot be judged, which is said loudly."""
+        skew_ms, ticked = self.skew_ms(), list[Tracked]()
+        for count, each in enumerate(due, start=1):
+            if not count % BREATH:
+                await sleep(0)
+            try:
+                tracked = each.read()
+                tracked.skew_ms = skew_ms
+                tick(tracked, now, judged_through, directory)
+            except Exception:
+                log.exception("the clocks of incident %s could not be judged; again in %s", each.id, AGAIN)
+                continue
+            ticked.append(tracked)
+        return ticked
 
     async def receipts(self, results: Sequence[NoticeResult]) -> None:
         """Writes what channels said of notices; one `notified` line per incident for those that are final."""
@@ -360,16 +371,6 @@ class Gate:
         self.signals.boards.set()
         if any(tracked.notices for tracked in changed):
             self.signals.notices.set()
-
-
-def _is_ticked(tracked: Tracked, now: datetime, judged_through: datetime, directory: Directory) -> bool:
-    """Ticks one incident; one that cannot be is said loudly and looked at again later, so that it delays no other."""
-    try:
-        tick(tracked, now, judged_through, directory)
-    except Exception:
-        log.exception("the clocks of incident %s could not be judged; again in %s", tracked.id, AGAIN)
-        return False
-    return True
 
 
 def _measure(ticked: Sequence[Tracked], committed_at: datetime) -> None:

@@ -1,10 +1,11 @@
 """Many rows in one call, on the paths that arm and judge.
 
 Rows go to the driver as they are, already in the form that is stored (microseconds, JSON text): preparing parameters
-one by one took as long as everything else together.
+one by one took as long as everything else together. SQLite gets many rows in one statement, which runs without the
+interpreter's lock, so that others go on meanwhile; a row at a time, it would have to get the lock back for each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any  # what a driver takes
@@ -14,10 +15,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 Row = tuple[Any, ...]
-ROWS_A_STATEMENT = 500
-"""Rows that SQLite inserts by one statement: it runs without the interpreter's lock, so that others go on meanwhile."""
-PARAMETERS_MAX = 32_766
-"""SQLite takes no more in one statement."""
+ROWS_A_STATEMENT = (500, 50)
+"""Rows that SQLite takes by one statement; what is left goes row by row. Few sizes: each is compiled once."""
 
 
 async def insert_rows(
@@ -25,18 +24,7 @@ async def insert_rows(
 ) -> None:
     """Inserts rows, each a tuple in the order of `columns`, in the form that is stored."""
     dialect = connection.dialect
-    at_once = (
-        min(ROWS_A_STATEMENT, PARAMETERS_MAX // len(columns)) if dialect.name == "sqlite" else len(rows) + 1
-    )
-    done = 0
-    while len(rows) - done >= at_once:
-        group = rows[done : done + at_once]
-        await connection.exec_driver_sql(
-            _insert(table, columns, dialect, at_once), tuple(chain.from_iterable(group))
-        )
-        done += at_once
-    if done < len(rows):
-        await connection.exec_driver_sql(_insert(table, columns, dialect), list(rows[done:]))
+    await _run(connection, rows, lambda count: _insert(table, columns, dialect, count))
 
 
 async def update_rows(
@@ -47,25 +35,48 @@ async def update_rows(
     rows: Sequence[Row],
 ) -> None:
     """Updates rows by key: each a tuple of the changed columns, then the keys, in the form that is stored."""
-    if rows:
-        await connection.exec_driver_sql(_update(table, changed, keys, connection.dialect), list(rows))
+    dialect = connection.dialect
+    await _run(connection, rows, lambda count: _update(table, changed, keys, dialect, count))
+
+
+async def _run(connection: AsyncConnection, rows: Sequence[Row], statement: Callable[[int], str]) -> None:
+    """Runs the statement for all rows; `statement` is asked for the one that takes so many at once."""
+    done = 0
+    for count in ROWS_A_STATEMENT if connection.dialect.name == "sqlite" else ():
+        while len(rows) - done >= count:
+            values = tuple(chain.from_iterable(rows[done : done + count]))
+            await connection.exec_driver_sql(statement(count), values)
+            done += count
+    if done < len(rows):
+        await connection.exec_driver_sql(statement(1), list(rows[done:]))
 
 
 @lru_cache(maxsize=64)
-def _insert(table: Table, columns: tuple[str, ...], dialect: Dialect, rows: int = 1) -> str:
+def _insert(table: Table, columns: tuple[str, ...], dialect: Dialect, count: int) -> str:
     quote = dialect.identifier_preparer.quote
     names = ", ".join(quote(table.c[name].name) for name in columns)
-    marks = "(" + ", ".join([_mark(dialect)] * len(columns)) + ")"
-    values = ", ".join([marks] * rows)
-    return f"INSERT INTO {quote(table.name)} ({names}) VALUES {values}"  # noqa: S608 - names of our own tables
+    return f"INSERT INTO {quote(table.name)} ({names}) VALUES {_values(dialect, len(columns), count)}"  # noqa: S608 - names of our own tables
 
 
 @lru_cache(maxsize=64)
-def _update(table: Table, changed: tuple[str, ...], keys: tuple[str, ...], dialect: Dialect) -> str:
-    quote, mark = dialect.identifier_preparer.quote, _mark(dialect)
-    values = ", ".join(f"{quote(table.c[name].name)} = {mark}" for name in changed)
-    where = " AND ".join(f"{quote(table.c[name].name)} = {mark}" for name in keys)
-    return f"UPDATE {quote(table.name)} SET {values} WHERE {where}"  # noqa: S608
+def _update(
+    table: Table, changed: tuple[str, ...], keys: tuple[str, ...], dialect: Dialect, count: int
+) -> str:
+    name, quote = dialect.identifier_preparer.quote(table.name), dialect.identifier_preparer.quote
+    columns = [quote(table.c[each].name) for each in (*changed, *keys)]
+    if count == 1:
+        given = [_mark(dialect)] * len(columns)
+    else:
+        given = [f"given.column{place}" for place in range(1, len(columns) + 1)]  # as SQLite calls them
+    told = [f"{column} = {value}" for column, value in zip(columns, given, strict=True)]
+    source = f" FROM (VALUES {_values(dialect, len(columns), count)}) AS given" if count > 1 else ""
+    where = " AND ".join(f"{name}.{each}" for each in told[len(changed) :])
+    return f"UPDATE {name} SET {', '.join(told[: len(changed)])}{source} WHERE {where}"  # noqa: S608
+
+
+def _values(dialect: Dialect, columns: int, rows: int) -> str:
+    one = "(" + ", ".join([_mark(dialect)] * columns) + ")"
+    return ", ".join([one] * rows)
 
 
 def _mark(dialect: Dialect) -> str:

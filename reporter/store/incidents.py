@@ -1,7 +1,7 @@
 """Incidents, clocks and ledger lines: rows in, `core` values out, and back."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any  # rows have no narrower type
@@ -69,6 +69,9 @@ TRACKED_COLUMNS = (
     "version",
     "head",
 )
+_MODES = {each.value: each for each in Mode}
+_STATES = {each.value: each for each in IncidentState}
+_DIGEST = TRACKED_COLUMNS.index("edition_digest")
 _INCIDENT_COLUMNS = tuple(name for name in INCIDENT.c.keys() if name != "number")  # noqa: SIM118
 _NUMBERS = select(INCIDENT.c.number, INCIDENT.c.id).where(INCIDENT.c.id.in_(bindparam("ids", expanding=True)))
 _opened = binder(INCIDENT, _INCIDENT_COLUMNS)
@@ -76,16 +79,39 @@ _CLOCK = as_stored(CLOCK.c[name] for name in CLOCK_COLUMNS)
 _TRACKED = as_stored(INCIDENT.c[name] for name in TRACKED_COLUMNS)
 
 
-async def _tracked(row: Row, edition_of: EditionOf) -> tuple[Tracked, datetime]:
+@dataclass(slots=True)
+class Due:
+    """An incident whose time has come, as its rows are stored: its own, and those of the clocks concerned."""
+
+    incident: Row
+    edition: Edition
+    clocks: list[Row] = field(default_factory=list)
+
+    @property
+    def number(self) -> int:
+        return int(self.incident[0])
+
+    @property
+    def id(self) -> str:
+        return str(self.incident[1])
+
+    def read(self) -> Tracked:
+        """The incident with those clocks. Errors: LookupError, ValueError for rows that this version cannot read."""
+        tracked, received_at = _tracked(self.incident, self.edition)
+        tracked.clocks = [read_clock(clock, self.edition, received_at) for clock in self.clocks]
+        return tracked
+
+
+def _tracked(row: Row, edition: Edition) -> tuple[Tracked, datetime]:
     """The incident of a row as it is stored, `TRACKED_COLUMNS`, and its arrival."""
-    number, id_, unit, mode, state, is_provisional, closed, withdrawn, received, digest, version, head = row
+    number, id_, unit, mode, state, is_provisional, closed, withdrawn, received, _, version, head = row
     tracked = Tracked(
         id=id_,
         number=number,
         unit=unit,
-        mode=Mode(mode),
-        state=IncidentState(state),
-        edition=await edition_of(digest),
+        mode=_MODES[mode],
+        state=_STATES[state],
+        edition=edition,
         is_provisional=bool(is_provisional),
         closed_at=None if closed is None else from_micros(closed),
         withdrawn_at=None if withdrawn is None else from_micros(withdrawn),
@@ -97,14 +123,14 @@ async def _tracked(row: Row, edition_of: EditionOf) -> tuple[Tracked, datetime]:
 
 async def load_due(
     connection: AsyncConnection, edition_of: EditionOf, now: datetime, judged_through: datetime, limit: int
-) -> list[Tracked]:
+) -> list[Due]:
     """Claims up to `limit` clocks whose time has come, earliest first, grouped by incident.
 
     On PostgreSQL incidents and clocks are locked, and those another replica holds are skipped: were only the
     incident locked, its fresh row could come with a clock as it was before the other replica's commit.
     """
-    found: dict[int, tuple[Tracked, datetime]] = {}
-    seen: set[tuple[int, str]] = set()
+    found: dict[int, Due] = {}
+    seen: set[Row] = set()
     joined = select(*_CLOCK, *_TRACKED).join(INCIDENT, INCIDENT.c.number == CLOCK.c.number)
     for column, until in ((CLOCK.c.judge_at, judged_through), (CLOCK.c.remind_at, now)):
         due = joined.where(column <= until).order_by(column).limit(limit)
@@ -116,13 +142,12 @@ async def load_due(
                 continue
             seen.add(key)
             if key[0] not in found:
-                found[key[0]] = await _tracked(incident, edition_of)
-            tracked, received_at = found[key[0]]
-            tracked.clocks.append(read_clock(clock, tracked.edition, received_at))
-    return [tracked for tracked, _ in found.values()]
+                found[key[0]] = Due(incident, await edition_of(incident[_DIGEST]))
+            found[key[0]].clocks.append(clock)
+    return list(found.values())
 
 
-async def postpone(connection: AsyncConnection, numbers: Sequence[int], until: datetime) -> None:
+async def postpone(connection: AsyncConnection, numbers: Collection[int], until: datetime) -> None:
     """Looks at the clocks of these incidents again only then: what cannot be judged must not hold up the rest."""
     for column in (CLOCK.c.judge_at, CLOCK.c.remind_at) if numbers else ():
         waiting = update(CLOCK).where(CLOCK.c.number.in_(numbers), column < until)
@@ -142,7 +167,8 @@ async def load_work(
     locked = select(INCIDENT.c.opened_from, INCIDENT.c.survivor, INCIDENT.c.anomalies, *_TRACKED)
     locked = locked.where(INCIDENT.c.id.in_(wanted)).order_by(INCIDENT.c.id).with_for_update()
     for opened_from, survivor, anomalies, *incident in await connection.execute(locked):
-        tracked, received_at[incident[0]] = await _tracked(tuple(incident), edition_of)
+        edition = await edition_of(incident[_DIGEST])
+        tracked, received_at[incident[0]] = _tracked(tuple(incident), edition)
         found[tracked.id] = Work(tracked, opened_from, survivor, anomalies=anomalies)
         tracked_by[tracked.number] = tracked
     if not found:
@@ -213,14 +239,14 @@ async def save_lines(connection: AsyncConnection, written: Iterable[Tracked], no
     """Writes the new ledger lines of these incidents, an outbox row for each, and their notices."""
     written = list(written)
     lines = [
-        (line.incident, line.version, line.kind.value, line.text, line.hash)
+        (line.incident, line.version, str(line.kind), line.text, line.hash)
         for tracked in written
         for line in tracked.lines
     ]
     await insert_rows(connection, LEDGER, ("incident_id", "version", "kind", "text", "hash"), lines)
     sendings = [
         (
-            f"reporter.out.{line.kind.value}.{tracked.unit}",
+            f"reporter.out.{line.kind}.{tracked.unit}",
             f"{line.incident}/{line.version}",
             line.incident,
             line.version,
@@ -230,7 +256,9 @@ async def save_lines(connection: AsyncConnection, written: Iterable[Tracked], no
     ]
     await insert_rows(connection, OUTBOX, ("subject", "message_id", "incident_id", "version"), sendings)
     at = micros(now)
-    notices = [notice_row(notice, now, at) for tracked in written for notice in tracked.notices]
+    notices = [
+        notice_row(tracked.number, notice, now, at) for tracked in written for notice in tracked.notices
+    ]
     await insert_rows(connection, NOTICE, NOTICE_COLUMNS, notices)
 
 
@@ -240,7 +268,7 @@ async def load_heads(
     """Loads and locks incidents without their clocks, for lines that concern none."""
     locked = select(*_TRACKED).where(INCIDENT.c.id.in_(sorted(set(ids)))).order_by(INCIDENT.c.id)
     rows = await connection.execute(locked.with_for_update())
-    found = [(await _tracked(row, edition_of))[0] for row in rows.all()]
+    found = [_tracked(row, await edition_of(row[_DIGEST]))[0] for row in rows.all()]
     return {tracked.id: tracked for tracked in found}
 
 

@@ -29,15 +29,14 @@ OTHERS = "*"
 HELD_AFTER = timedelta(seconds=60)
 
 
-async def acknowledge(
-    connection: AsyncConnection, incident_id: str, command: Command
-) -> Sequence[AnyRow] | None:
-    """Marks the notice that the command names, or all of the incident that stood open when it arrived, acknowledged.
+async def acknowledge(connection: AsyncConnection, number: int, command: Command) -> Sequence[AnyRow] | None:
+    """Marks the notice that the command names acknowledged, or all that stood open when it arrived: those of the
+    incident with this number.
 
     What was written later than its arrival nobody can have seen: however late the command is processed, it silences
     none of that. Returns the notices newly acknowledged. None: there is no such notice.
     """
-    mine = select(*turns.COLUMNS, NOTICE.c.state).where(NOTICE.c.incident_id == incident_id)
+    mine = select(*turns.COLUMNS, NOTICE.c.state).where(NOTICE.c.number == number)
     named = command.data.get("notice")
     is_one = isinstance(named, str)
     mine = mine.where(NOTICE.c.id == named if is_one else NOTICE.c.recorded_at <= command.received_at)

@@ -35,7 +35,7 @@ async def asked(connection: AsyncConnection, notice_id: str) -> Asked | None:
             Notice.due_at, Notice.state, Incident.code, Incident.title, Incident.sensitive,
             Restricted.incident_id.label("restricted"),
         )
-        .join_from(Notice, Incident, Incident.id == Notice.incident_id, isouter=True)
+        .join_from(Notice, Incident, Incident.number == Notice.number, isouter=True)
         .join(Restricted, Restricted.incident_id == Notice.incident_id, isouter=True)
         .where(Notice.id == notice_id)
     )  # fmt: skip
@@ -48,8 +48,9 @@ async def asked(connection: AsyncConnection, notice_id: str) -> Asked | None:
 
 async def open_notices(connection: AsyncConnection, link: Asked) -> list[str]:
     """The ids of the person's notices of that incident that are not acknowledged, the oldest first."""
+    number = select(Incident.number).where(Incident.id == link.incident_id).scalar_subquery()
     query = select(Notice.id).where(
-        Notice.incident_id == link.incident_id,
+        Notice.number == number,
         Notice.person == link.person,
         Notice.phone.is_not_distinct_from(link.phone),
         Notice.state != NoticeState.ACKNOWLEDGED,

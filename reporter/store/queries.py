@@ -342,7 +342,8 @@ _CLOCKS = (
 )
 _NOTICES = (
     select(*_columns(NoticeRow, Notice))
-    .where(Notice.incident_id.in_(_IDS))
+    .join(Incident, Incident.number == Notice.number)
+    .where(Incident.id.in_(_IDS))
     .order_by(Notice.recorded_at, Notice.due_at, Notice.id)
 )
 _REPORTS = (

@@ -76,7 +76,9 @@ async def differences(connection: AsyncConnection, incident_id: str) -> list[str
     found = list(rebuilt.differences)
     incidents = await _rows(connection, m.Incident, "id", incident_id)
     clocks = [row for each in incidents for row in await _rows(connection, m.Clock, "number", each["number"])]
-    notices = await _rows(connection, m.Notice, "incident_id", incident_id)
+    notices = [
+        row for each in incidents for row in await _rows(connection, m.Notice, "number", each["number"])
+    ]
     found += _compared("incidents", {incident_id: rebuilt.incident}, {row["id"]: row for row in incidents})
     found += _compared("clocks", rebuilt.clocks, {row["obligation"]: row for row in clocks})
     found += _compared("notices", rebuilt.notices, {row["id"]: row for row in notices})

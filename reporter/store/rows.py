@@ -70,10 +70,12 @@ CLOCK_COLUMNS = (
     "aware_due_at",
 )
 """A clock's columns: those that time changes first, then its key, then what follows from the commands."""
+_STATES = {each.value: each for each in ClockState}
 TICKED_COLUMNS = CLOCK_COLUMNS[:8]
 KEY_COLUMNS = CLOCK_COLUMNS[8:10]
 NOTICE_COLUMNS = (
     "id",
+    "number",
     "incident_id",
     "unit",
     "mode",
@@ -95,6 +97,9 @@ NOTICE_COLUMNS = (
     "turn",
     "rank",
 )
+
+
+_QUEUED = NoticeState.QUEUED.value
 
 
 def ladder_document(ladder: Ladder) -> list[Any] | None:
@@ -168,7 +173,7 @@ def read_clock(row: Row, edition: Edition, received_at: datetime) -> Clock:
         due_at=due_at,
         ladder=_read_ladder(ladder, due_at, received_at),
         due_latest_at=_instant(due_latest_at),
-        state=ClockState(state),
+        state=_STATES[state],
         met_at=_instant(met_at),
         met_by=met_by,
         missing_at=_instant(missing_at),
@@ -191,7 +196,7 @@ def _instant(value: int | None) -> datetime | None:
 def ticked_row(number: int, clock: Clock) -> Row:
     """What time changes of a clock, and its key: `TICKED_COLUMNS`, `KEY_COLUMNS`."""
     return (
-        clock.state.value,
+        str(clock.state),
         clock.verdict and clock.verdict.value,
         clock.aware_verdict and clock.aware_verdict.value,
         _micros(clock.breach_due_at),
@@ -266,31 +271,32 @@ def take_entry(entries: list[Entry], kind: FactKind, body: Mapping[str, Any]) ->
     )
 
 
-def notice_row(notice: Notice, now: datetime, at: int) -> Row:
+def notice_row(number: int, notice: Notice, now: datetime, at: int) -> Row:
     """A notice as its row, waiting to be sent at once or in its turn: `NOTICE_COLUMNS`; `at` is `now` as stored."""
     recipient = notice.recipient
     return (
         notice.id,
+        number,
         notice.incident,
         notice.unit,
-        notice.mode.value,
+        str(notice.mode),
         notice.obligation,
         notice.step,
         notice.repeat,
-        notice.reason.value,
+        str(notice.reason),
         recipient.to,
         recipient.person,
         recipient.phone,
         recipient.channel,
         recipient.address,
-        NoticeState.QUEUED.value,
+        _QUEUED,
         _micros(notice.due_at),
         at,
         0,
         recipient.note,
         micros(now + notice.wait) if notice.turn else at,
         notice.turn,
-        notice.rank.value,
+        int(notice.rank),
     )
 
 

@@ -68,8 +68,9 @@ async def failed_since(
         return {}
     query = (
         select(Notice.channel, func.count().label("failures"))
+        .join(Incident, Incident.number == Notice.number)
         .where(
-            Notice.incident_id.in_(sorted(incidents)),
+            Incident.id.in_(sorted(incidents)),
             Notice.state == NoticeState.FAILED.value,
             Notice.recorded_at >= since,
         )

@@ -17,9 +17,11 @@ NOTICE = m.table(m.Notice)
 NOT_NEEDED: Final = "not_needed"
 """The last part of the note of a notice that was never sent: an earlier channel of the person's has delivered, or
 the report came of which it was to remind."""
-_GROUP: Final = ("incident_id", "obligation", "step", "repeat", "reason", "due_at", "person", "phone")
+_GROUP: Final = ("number", "obligation", "step", "repeat", "reason", "due_at", "person", "phone")
 """What the notices of one person that take turns have in common."""
-COLUMNS: Final = tuple(NOTICE.c[name] for name in ("id", "channel", "attempts", "note", "turn", *_GROUP))
+COLUMNS: Final = tuple(
+    NOTICE.c[name] for name in ("id", "incident_id", "channel", "attempts", "note", "turn", *_GROUP)
+)
 _ENDING: Final = frozenset({NoticeState.DELIVERED, NoticeState.ACKNOWLEDGED})
 
 
@@ -34,12 +36,12 @@ async def settle(
     heard = [
         (row, state)
         for row, state in told
-        if row.incident_id is not None and row.channel not in SHOWN_AT_ONCE and _is_last_word(state)
+        if row.number is not None and row.channel not in SHOWN_AT_ONCE and _is_last_word(state)
     ]
     if not heard:
         return []
     waiting = select(*COLUMNS).where(
-        NOTICE.c.incident_id.in_({row.incident_id for row, _ in heard}),
+        NOTICE.c.number.in_({row.number for row, _ in heard}),
         NOTICE.c.turn > 0,
         NOTICE.c.attempts == 0,
         NOTICE.c.next_try_at.is_not(None),

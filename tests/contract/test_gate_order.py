@@ -249,7 +249,7 @@ async def test_every_line_has_one_row_in_the_outbox_under_its_unit(world: World)
 async def test_a_row_that_says_other_than_the_ledger_is_named_with_its_column(world: World) -> None:
     incident = await world.open()
     await world.tick_until(20)
-    before = await world.clocks(incident)
+    before, number = await world.clocks(incident), (await world.incident(incident))["number"]
     changes = {
         m.Clock: update(m.Clock).values(breach_due_at=None),
         m.Incident: update(m.Incident).values(grade="I"),
@@ -273,7 +273,7 @@ async def test_a_row_that_says_other_than_the_ledger_is_named_with_its_column(wo
         )
         await connection.execute(update(m.Incident).values(grade=None))
         rows = [
-            row | {"phone": None, "address": "", "attempts": 0}
+            row | {"number": number, "phone": None, "address": "", "attempts": 0}
             for row in rebuilt.notices.values()
             if row["step"] == "PT0S"
         ]

@@ -158,6 +158,8 @@ class Outbox(Base):
 class Notice(Base):
     __tablename__ = "notices"
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    number: Mapped[int | None] = mapped_column(BigInteger)
+    """The incident's: what is found by it lies where it was written, and by the id it would be scattered."""
     incident_id: Mapped[str | None] = mapped_column(String(36))
     unit: Mapped[str]
     mode: Mapped[str]
@@ -181,7 +183,7 @@ class Notice(Base):
     rank: Mapped[int] = mapped_column(server_default=text("1"))
     """Which leave first where many wait: `core.turns.Rank`."""
     __table_args__ = (
-        Index("ix_notices_incident_id", "incident_id"),
+        Index("ix_notices_number", "number"),
         Index(
             "ix_notices_waiting",
             "channel",
@@ -190,7 +192,6 @@ class Notice(Base):
             sqlite_where=next_try_at.is_not(None),
             postgresql_where=next_try_at.is_not(None),
         ),
-        {"sqlite_with_rowid": False},
     )
 
 

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 BATCH_MAX = 256
 REREAD_S = 1.0
-GIVE_WAY_S_MAX = 1.0
+GIVE_WAY_S_MAX = 5.0
 BACKLOG_S_MAX = 5.0
 LOOK_S = 0.05
 STUCK_S = 5.0

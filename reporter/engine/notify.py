@@ -25,8 +25,9 @@ from reporter.engine.again import Trouble
 from reporter.engine.channelwatch import ChannelWatch
 from reporter.engine.lane import Lane
 from reporter.engine.patience import ATTEMPTS_MAX, next_step_at, retry_after_s
-from reporter.engine.record import NoticeResult
-from reporter.engine.wording import ATTEMPT_MARK, Renders, Words, is_moot, message, words_of, written_note
+from reporter.engine.results import NoticeResult
+from reporter.engine.texts import Renders, Texts
+from reporter.engine.wording import ATTEMPT_MARK, Words, is_moot, message, words_of, written_note
 from reporter.store.database import Database
 from reporter.store.editions import Editions
 from reporter.store.failures import is_database_trouble
@@ -91,7 +92,7 @@ class Notifier:
         self._database = database
         self._gate = gate
         self._lanes = [Lane(name, channel) for name, channel in channels.items() if name != DESK]
-        self._renderer = renderer
+        self._texts = Texts(renderer)
         self._time = time
         self._wake = wake
         self._calm = calm
@@ -208,7 +209,7 @@ class Notifier:
             now, ack_url = self._time.now(), None
             if self._public_url is not None and self._link_key is not None and notice.person is not None:
                 ack_url = links.url(self._public_url, self._link_key, notice.id, now)
-            text = message(notice, words, self._renderer, now, public_url=self._public_url, ack_url=ack_url)
+            text = message(notice, words, self._texts, now, public_url=self._public_url, ack_url=ack_url)
             result = await self._attempt(lane.channel, notice, text, words)
         except Exception as error:
             log.exception("notice %s of incident %s was not sent", notice.id, notice.incident_id)

@@ -10,7 +10,6 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -27,6 +26,7 @@ from reporter.core.tracked import Tracked
 from reporter.engine.again import again
 from reporter.engine.apart import Apart
 from reporter.engine.batch import Batch
+from reporter.engine.results import RANKS, NoticeResult
 from reporter.engine.signals import Signals, Units
 from reporter.engine.unjudged import AGAIN, Unjudged
 from reporter.engine.wording import ATTEMPT_MARK, written_note
@@ -44,43 +44,6 @@ TICK_CLOCKS = 500
 """Clocks judged in one transaction, where nothing else is asked for."""
 BREATH = 100  # incidents judged between two moments at which others may go on
 STALE_AFTER = timedelta(minutes=15)
-
-
-@dataclass(frozen=True, slots=True)
-class NoticeResult:
-    """What a channel said of one notice. With `retry_at` it stays queued until then."""
-
-    notice_id: str
-    incident_id: str | None
-    channel: str
-    state: NoticeState
-    attempts: int
-    note: str | None = None
-    retry_at: datetime | None = None
-    provider_id: str | None = None
-    """The next hop's own number for it."""
-    was_sent: bool = True
-    """Whether the attempt was made at all."""
-
-    @property
-    def is_trouble(self) -> bool:
-        """Whether the attempt did not succeed."""
-        return self.state is NoticeState.FAILED or self.retry_at is not None
-
-    @property
-    def made(self) -> int:
-        """The attempts that were made."""
-        return self.attempts if self.was_sent else self.attempts - 1
-
-
-RANKS = {
-    NoticeState.QUEUED: 0,
-    NoticeState.ACCEPTED: 1,
-    NoticeState.FAILED: 2,
-    NoticeState.DELIVERED: 3,
-    NoticeState.ACKNOWLEDGED: 4,
-}
-"""How much a state says: a report from outside only ever raises it. Who reports both knows that it arrived."""
 
 
 class Gate:
@@ -247,7 +210,7 @@ class Gate:
             if result.incident_id is not None and result.retry_at is None:
                 final.setdefault(result.incident_id, []).append(result)
         for id_, said in final.items():
-            body = {"notices": [_told(result) for result in said]}
+            body = {"notices": [result.told for result in said]}
             tracked[id_].write(FactKind.NOTIFIED, now, now, body, ENGINE)
         if final:
             await incidents.save_heads(connection, [tracked[id_] for id_ in final], now)
@@ -389,13 +352,3 @@ def failed() -> Outcome:
     """The answer for a command that failed for a reason of ours: it is kept, with the rejected."""
     message = "内部错误，消息已保留 / internal error; the message is kept and can be replayed"
     return Outcome(OutcomeKind.REJECTED, errors=(Problem("", message),))
-
-
-def _told(result: NoticeResult) -> dict[str, object]:
-    return {
-        "id": result.notice_id,
-        "state": result.state,
-        "channel": result.channel,
-        "attempts": result.made,
-        "note": result.note,
-    }

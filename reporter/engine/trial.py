@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from reporter.channels.contract import Channel, ChannelError, Message
 from reporter.core.roster import ROOT, WEBHOOK, channel_of
 from reporter.core.terms import DutyRole, Mode, NoticeReason, NoticeState
-from reporter.engine.wording import Renders, Words, message
+from reporter.engine.texts import Renders, Texts
+from reporter.engine.wording import Words, message
 from reporter.store.people import UnitContact
 from reporter.store.sending import Taken
 from reporter.timesource import TimeSource
@@ -60,12 +61,13 @@ async def attempt(
     same asker gives each message the same id: a receiver can tell that it was asked for twice.
     """
     words = Words({}, {}, {ROOT: UnitContact(unit or "Reporter", "")}, {})
+    texts = Texts(renderer)
 
     async def one(address: str) -> Trial:
         name, target = channel_of(address)
         id_ = uuid.uuid4() if key is None else uuid.uuid5(_NAMESPACE, f"{by}\n{key}\n{address}")
         notice = _notice(str(id_), time, name, target, person, phone)
-        text = message(notice, words, renderer, time.now(), public_url=public_url)
+        text = message(notice, words, texts, time.now(), public_url=public_url)
         started = monotonic()
         state, detail, permanent = await _send(channels.get(name), text)
         took_ms = round((monotonic() - started) * 1000)

@@ -1,13 +1,13 @@
 """From a notice's row to the message a person reads: Chinese first, English second, both from one template.
 
-The texts are `templates/notices/<reason>/{subject.txt,body.txt}`; both are rendered once in each language.
+The texts are `templates/notices/<reason>/{subject.txt,body.txt,short.txt}`; see `texts` for how they are written.
 """
 
 import logging
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,6 +20,8 @@ from reporter.core.roster import NOBODY, PART, is_of_duty
 from reporter.core.schedule import Edition
 from reporter.core.standin import in_place_of
 from reporter.core.terms import Mode, NoticeReason
+from reporter.engine.texts import Texts
+from reporter.render import countdown
 from reporter.store.editions import Editions
 from reporter.store.people import UnitContact, unit_contacts
 from reporter.store.sending import IncidentWords, Taken, incident_words, obligation_dues
@@ -30,14 +32,6 @@ NOTE_SEPARATOR: Final = PART
 """Between the parts of a note: why it went to this person, and what else there is to say."""
 ATTEMPT_MARK: Final = " | "
 """Before what a channel said of the latest attempt."""
-
-
-class Renders(Protocol):
-    """What this module needs of `render.Renderer`."""
-
-    def render(self, name: str, *, language: str | None = None, **context: object) -> str:
-        """The text of a template."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +78,7 @@ def written_note(note: str | None) -> str:
 def message(
     notice: Taken,
     words: Words,
-    renderer: Renders,
+    texts: Texts,
     now: datetime,
     *,
     public_url: str | None = None,
@@ -108,21 +102,17 @@ def message(
     link = None
     if public_url is not None:
         link = public_url.rstrip("/") + (f"/incidents/{incident.id}" if incident else "/")
-    context: dict[str, object] = {
-        "id": notice.id,
+    said: dict[str, object] = {
         "reason": reason,
         "mode": mode,
         "is_actual": mode is Mode.ACTUAL,
         "is_superior": notice.to_role.startswith("superior."),
-        "link": link,
-        "ack_url": ack_url,
-        "incident": incident,
         "unit": unit,
         "obligation_zh": titles[0],
         "obligation_en": titles[1],
         "due_at": due_at,
-        "over": span if span is not None and span > timedelta(0) else None,
-        "left": -span if span is not None and span < timedelta(0) else None,
+        "over": countdown(span) if span is not None and span > timedelta(0) else None,
+        "left": countdown(-span) if span is not None and span < timedelta(0) else None,
         "repeat": notice.repeat,
         "person": notice.person,
         "phone": notice.phone,
@@ -133,20 +123,22 @@ def message(
         "to_words_en": recipient_words(notice.to_role)[1],
         "detail": _detail(notice.note),
     }
-    subjects, texts = (
-        [
-            renderer.render(f"notices/{reason}/{part}.txt", language=language, **context)
-            for language in ("zh", "en")
-        ]
-        for part in ("subject", "body")
-    )
-    short = renderer.render(f"notices/{reason}/short.txt", language=None, **context)
+    gaps = {
+        "id": notice.id,
+        "link": link,
+        "ack_url": ack_url,
+        "code": incident.code if incident else None,
+        "title": incident.title if incident else None,
+        "title_cut": _cut(incident.title, 200) if incident else None,
+        "title_short": _cut(incident.title, 12) if incident else None,
+    }
+    written = texts.write(reason, said, gaps)
     return Message(
         id=notice.id,
         mode=mode,
         reason=reason,
-        subject=" / ".join(" ".join(subject.split()) for subject in subjects),
-        text="\n\n".join(text.strip() for text in texts) + "\n",
+        subject=" / ".join([" ".join(subject.split()) for subject in written.subjects]),
+        text="\n\n".join([body.strip() for body in written.bodies]) + "\n",
         to=notice.to_role,
         person=notice.person,
         address=notice.address,
@@ -158,7 +150,7 @@ def message(
         step=notice.step,
         repeat=notice.repeat,
         due_at=due_at,
-        short=" ".join(short.split()),
+        short=" ".join(written.short.split()),
         phone=notice.phone,
         link=link,
         ack_url=ack_url,
@@ -192,6 +184,10 @@ def _payload(
         "attempts": notice.attempts,
         "note": written_note(notice.note) or None,
     }
+
+
+def _cut(text: str, chars: int) -> str:
+    return text if len(text) <= chars else text[: chars - 1] + "…"
 
 
 def _stands_for(note: str | None) -> str | None:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from reporter.core.command import OutcomeKind
 from reporter.core.terms import FactKind, NoticeState
-from reporter.engine.record import NoticeResult
+from reporter.engine.results import NoticeResult
 from reporter.store import models as m
 from reporter.store import queries
 from reporter.store.rebuild import differences, rebuild

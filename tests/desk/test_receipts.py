@@ -11,7 +11,7 @@ from sqlalchemy import insert
 
 from reporter.core.terms import NoticeState
 from reporter.desk.app import create_app
-from reporter.engine.record import NoticeResult
+from reporter.engine.results import NoticeResult
 from reporter.store.models import Notice
 from reporter.timesource import SystemTime
 from tests.desk.conftest import World

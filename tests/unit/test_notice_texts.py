@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from reporter.channels import Message
 from reporter.core.terms import Mode, NoticeReason
+from reporter.engine.texts import Texts
 from reporter.engine.wording import Words, message
 from reporter.render import Renderer
 from reporter.store.people import UnitContact
@@ -15,7 +16,7 @@ from reporter.store.sending import IncidentWords, Taken
 
 NOW = datetime(2026, 11, 23, 6, 25, tzinfo=UTC)
 GOLDEN = Path(__file__).with_name("notice_texts.txt")
-RENDERERS = {language: Renderer("Asia/Shanghai", language) for language in ("zh", "en")}
+TEXTS = {language: Texts(Renderer("Asia/Shanghai", language)) for language in ("zh", "en")}
 
 
 def a_notice(**values: object) -> Taken:
@@ -43,7 +44,7 @@ def the_message(
     return message(
         notice,
         Words(incidents, dues, units, {}),
-        RENDERERS[language],
+        TEXTS[language],
         NOW,
         public_url="https://desk.example/",
         ack_url="https://desk.example/a/token" if ack else None,

@@ -1,0 +1,76 @@
+"""Texts with gaps: what is filled in gives the very text that rendering it whole gives, and few are kept."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reporter.core.terms import Mode, NoticeReason
+from reporter.engine import texts
+from reporter.engine.texts import Texts
+from reporter.render import Renderer
+
+RENDERER = Renderer("Asia/Shanghai")
+TEXTS = Texts(RENDERER)
+words = st.one_of(st.none(), st.text(min_size=1, max_size=20))
+
+
+@given(
+    st.sampled_from(NoticeReason),
+    st.fixed_dictionaries(dict.fromkeys(("person", "phone", "stands_for", "in_place_of", "detail"), words)),
+    st.fixed_dictionaries(dict.fromkeys(("id", "link", "ack_url", "code"), words)),
+    st.text(min_size=1, max_size=20),
+)
+def test_a_text_filled_is_the_text_rendered(
+    reason: NoticeReason, told: dict[str, str | None], gaps: dict[str, str | None], title: str
+) -> None:
+    said: dict[str, object] = {
+        "reason": reason, "mode": Mode.ACTUAL, "is_actual": True, "is_superior": False, "unit": "东街道",
+        "obligation_zh": "初报", "obligation_en": "Initial report", "due_at": datetime(2026, 11, 23, tzinfo=UTC),
+        "over": "0:00", "left": None, "repeat": 2, "stands_for_phone": None, "to_words_zh": "值班员",
+        "to_words_en": "duty officer", **told,
+    }  # fmt: skip
+    gaps = {**gaps, "title": title, "title_cut": title, "title_short": title}
+
+    first, again = (TEXTS.write(reason, said, gaps) for _ in range(2))
+
+    assert first == again
+    for part, language, text in (
+        ("subject", "zh", first.subjects[0]),
+        ("subject", "en", first.subjects[1]),
+        ("body", "zh", first.bodies[0]),
+        ("body", "en", first.bodies[1]),
+        ("short", None, first.short),
+    ):
+        assert text == RENDERER.render(f"notices/{reason}/{part}.txt", language=language, **said, **gaps)
+
+
+class Counting:
+    """Notes how often it was asked; shows both of what it is told."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def render(self, name: str, *, language: str | None = None, **context: object) -> str:  # noqa: ARG002
+        self.count += 1
+        return f"{context['unit']} {context['id']}"
+
+
+def test_what_differs_in_its_gaps_alone_is_rendered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "KEPT_MAX", 2)
+    renderer = Counting()
+    written = Texts(renderer)
+    parts = 5
+
+    for number in range(3):
+        found = written.write(NoticeReason.BREACH, {"unit": "east"}, {"id": f"n{number}"})
+        assert found.short == f"east n{number}"
+    assert renderer.count == parts
+
+    assert written.write(NoticeReason.BREACH, {"unit": "east"}, {"id": None}).short == "east None"
+    assert renderer.count == 2 * parts, "an empty gap is another text"
+
+    written.write(NoticeReason.BREACH, {"unit": "west"}, {"id": "n"})  # the third: the first is let go
+    written.write(NoticeReason.BREACH, {"unit": "east"}, {"id": "n"})
+    assert renderer.count == 4 * parts

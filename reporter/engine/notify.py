@@ -317,15 +317,17 @@ def _result(
     retry_at: datetime | None = None,
     provider_id: str | None = None,
 ) -> NoticeResult:
-    said = " ".join((detail or "").split())[:NOTE_CHARS_MAX]
-    result = NoticeResult(
+    note = written_note(notice.note)
+    is_trouble = state is NoticeState.FAILED or retry_at is not None
+    if is_trouble and (said := " ".join((detail or "").split())[:NOTE_CHARS_MAX]):
+        note += ATTEMPT_MARK + said
+    return NoticeResult(
         notice_id=notice.id,
         incident_id=notice.incident_id,
         channel=notice.channel,
         state=state,
         attempts=notice.attempts,
+        note=note or None,
         retry_at=retry_at,
         provider_id=provider_id,
     )
-    note = written_note(notice.note) + (ATTEMPT_MARK + said if said and result.is_trouble else "")
-    return replace(result, note=note or None)

@@ -21,13 +21,17 @@ BEAT_S = 5.0
 
 
 async def run(gate: Gate) -> None:
-    """Sweeps and checkpoints every second, tidies every hour; runs until cancelled."""
+    """Sweeps and checkpoints every second, tidies every hour; runs until cancelled.
+
+    While deadlines are being judged there is no checkpoint: it would keep the disk from their commits.
+    """
     trouble = Trouble(log, "the sweep", EVERY_S)
     tidied_s: float | None = None
     while True:
         try:
             await gate.sweep()
-            await gate.database.checkpoint()
+            if gate.signals.calm.is_set():
+                await gate.database.checkpoint()
             if tidied_s is None or monotonic() - tidied_s >= TIDY_EVERY_S:
                 await tidy(gate)
                 tidied_s = monotonic()

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any  # arguments handed on
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from reporter.core import decide
@@ -17,6 +17,7 @@ from reporter.core.tracked import Tracked
 from reporter.engine import record, selfaudit
 from reporter.engine.selfaudit import LATE_S_MAX, SelfAudit
 from reporter.engine.unjudged import AGAIN, FORGOTTEN
+from reporter.store import models as m
 from reporter.store.database import Database, open_database
 from reporter.store.schema import check
 from reporter.timesource import sleep
@@ -70,6 +71,26 @@ async def test_what_cannot_be_judged_is_put_off_and_not_forgotten(
     await audit.look()
     assert not is_late(audit)
     assert await world.ledger(broken, FactKind.BREACHED)
+
+
+async def test_a_row_that_cannot_be_read_is_put_off_and_delays_no_other(world: World) -> None:
+    broken, sound = await world.open("e1"), await world.open("e2")
+    number = (await world.incident(broken))["number"]
+    mine = update(m.table(m.Clock)).where(m.Clock.number == number, m.Clock.obligation == "initial")
+    async with world.database.transaction() as connection:
+        await connection.execute(mine.values(state="odd"))
+
+    world.time.at = at(20)
+    await world.drain()
+    assert await world.ledger(sound, FactKind.BREACHED)
+    assert not await world.ledger(broken, FactKind.BREACHED)
+    assert world.gate.unjudged.oldest_at == at(20)
+
+    async with world.database.transaction() as connection:
+        await connection.execute(mine.values(state="running"))
+    world.time.advance(AGAIN)
+    await world.drain()
+    assert await world.breaches(broken) == await world.breaches(sound)
 
 
 async def test_what_another_replica_takes_care_of_is_forgotten(world: World) -> None:

@@ -318,10 +318,7 @@ def _result(
     provider_id: str | None = None,
 ) -> NoticeResult:
     note = written_note(notice.note)
-    is_trouble = state is NoticeState.FAILED or retry_at is not None
-    if is_trouble and (said := " ".join((detail or "").split())[:NOTE_CHARS_MAX]):
-        note += ATTEMPT_MARK + said
-    return NoticeResult(
+    result = NoticeResult(
         notice_id=notice.id,
         incident_id=notice.incident_id,
         channel=notice.channel,
@@ -331,3 +328,6 @@ def _result(
         retry_at=retry_at,
         provider_id=provider_id,
     )
+    if result.is_trouble and (said := " ".join((detail or "").split())[:NOTE_CHARS_MAX]):
+        return replace(result, note=note + ATTEMPT_MARK + said)
+    return result

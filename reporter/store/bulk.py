@@ -17,6 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 Row = tuple[Any, ...]
 ROWS_A_STATEMENT = (500, 50)
 """Rows that SQLite takes by one statement; what is left goes row by row. Few sizes: each is compiled once."""
+PARAMETERS_MAX = 32_766
+"""SQLite takes no more in one statement."""
 
 
 async def insert_rows(
@@ -43,7 +45,7 @@ async def _run(connection: AsyncConnection, rows: Sequence[Row], statement: Call
     """Runs the statement for all rows; `statement` is asked for the one that takes so many at once."""
     done = 0
     for count in ROWS_A_STATEMENT if connection.dialect.name == "sqlite" else ():
-        while len(rows) - done >= count:
+        while len(rows) - done >= count and count * len(rows[0]) <= PARAMETERS_MAX:
             values = tuple(chain.from_iterable(rows[done : done + count]))
             await connection.exec_driver_sql(statement(count), values)
             done += count

@@ -70,7 +70,6 @@ CLOCK_COLUMNS = (
     "aware_due_at",
 )
 """A clock's columns: those that time changes first, then its key, then what follows from the commands."""
-_STATES = {each.value: each for each in ClockState}
 TICKED_COLUMNS = CLOCK_COLUMNS[:8]
 KEY_COLUMNS = CLOCK_COLUMNS[8:10]
 NOTICE_COLUMNS = (
@@ -99,6 +98,7 @@ NOTICE_COLUMNS = (
 )
 
 
+_STATES = {each.value: each for each in ClockState}
 _QUEUED = NoticeState.QUEUED.value
 
 

@@ -66,6 +66,12 @@ class Renderer:
         except Exception:
             environment.handle_exception()  # raises it again, as of the template's line
 
+    def prepare(self, folder: str) -> None:
+        """Compiles every template below a folder now, so that the first text need not wait for it."""
+        for environment in self._environments.values():
+            for name in environment.list_templates(filter_func=lambda name: name.startswith(folder)):
+                environment.get_template(name)
+
     def macro(self, name: str, macro: str, *args: object, language: str) -> str:
         """What one macro of template `name` makes of `args`: how a part of a page is sent alone."""
         key = (name, language)

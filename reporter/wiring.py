@@ -26,6 +26,7 @@ from reporter.engine.doorbell import Doorbell
 from reporter.engine.fence import Fence
 from reporter.engine.indexer import Indexer
 from reporter.engine.notify import Notifier
+from reporter.engine.outside import SendingProcess
 from reporter.engine.record import Gate
 from reporter.engine.rehearsing import MonthlyRehearsal
 from reporter.engine.relay import Relay
@@ -36,8 +37,8 @@ from reporter.health import Health
 from reporter.intake.hidden import Hidden
 from reporter.intake.replay import Replay
 from reporter.intake.stream import Intake
-from reporter.render import Renderer
 from reporter.resources import schedules_dir
+from reporter.sending.frames import Orders
 from reporter.settings import Settings
 from reporter.store import schema, setup
 from reporter.store.database import SERVICE_PATIENCE_MS, Database, open_database
@@ -104,7 +105,6 @@ class Service:
         database.patience_ms = SERVICE_PATIENCE_MS
         channels = load_channels(settings)
         self._stack.push_async_callback(close_channels, channels.values())
-        renderer = Renderer(settings.zone, settings.language)
         gate = Gate(database, catalog, self.time, tuple(channels))
         watch = ClockWatch(self.time, timedelta(seconds=settings.clock_margin_s))
         gate.skew_ms = lambda: watch.telling_skew_ms
@@ -133,16 +133,16 @@ class Service:
         if embedded is not None:
             parts.append(embedded.supervise())
         if relay is not None:
+            send_timeout_s = max(15.0, longest_s(channels.values()) + 5)
             notifier = Notifier(
                 database,
                 gate,
                 channels,
-                renderer,
+                SendingProcess(Orders(settings, self.time, send_timeout_s), gate.signals.notices.set),
                 self.time,
-                gate.signals.notices,
-                gate.signals.calm,
-                send_timeout_s=max(15.0, longest_s(channels.values()) + 5),
-                public_url=settings.public_url,
+                gate.signals,
+                send_timeout_s=send_timeout_s,
+                has_links=settings.public_url is not None,
             )
             replica = f"{socket.gethostname()}/{os.getpid()}"
             parts += [

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha1, sha256
 
 from reporter.core.terms import CommandKind
@@ -104,10 +105,16 @@ def notice_ids(recorded_at: datetime, digest: str, count: int) -> list[str]:
     """The ids of the notices of one fact: UUIDv8s that grow with time, so that thousands written at once lie side by
     side; then comes the beginning of `digest`, a hash in hex that belongs to this fact alone, and their number.
     """
-    clock = f"{(recorded_at - _EPOCH) // _MILLISECOND:012x}"
     variant = "89ab"[int(digest[3], 16) & 3]
-    common = f"{clock[:8]}-{clock[8:]}-8{digest[:3]}-{variant}{digest[4:7]}-{digest[7:15]}"
+    common = f"{_clock_text(recorded_at)}-8{digest[:3]}-{variant}{digest[4:7]}-{digest[7:15]}"
     return [f"{common}{index:04x}" for index in range(count)]
+
+
+@lru_cache(maxsize=8)  # thousands of facts are recorded at one instant
+def _clock_text(at: datetime) -> str:
+    """Milliseconds since 1970 UTC, as the first 48 bits of such an id are written."""
+    text = f"{(at - _EPOCH) // _MILLISECOND:012x}"
+    return f"{text[:8]}-{text[8:]}"
 
 
 def incident_id(source: str, id_: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from reporter.core.clock import Clock
 from reporter.core.command import notice_ids
@@ -14,7 +14,7 @@ from reporter.core.schedule import Edition
 from reporter.core.terms import FactKind, IncidentState, Mode, NoticeReason
 from reporter.core.turns import NOW, SECOND, Rank, ranks, turns
 
-_PLAIN = frozenset({FactKind.REMINDED, FactKind.BREACHED, FactKind.ESCALATED, FactKind.NOTIFIED})
+_PLAIN = (FactKind.REMINDED, FactKind.BREACHED, FactKind.ESCALATED, FactKind.NOTIFIED)
 """Kinds whose bodies are ours alone and hold no number with a fraction."""
 
 
@@ -26,8 +26,7 @@ class Directory(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Notice:
+class Notice(NamedTuple):
     """One notice to one person on one channel, written in the commit of the fact that it tells of.
 
     `due_at`: the instant of the step or repetition that it belongs to, as the rule names it. `turn` and `wait`:
@@ -128,14 +127,14 @@ def notify(
                 rank,
             )
         )
-        told.append(
-            {
-                "id": id_,
-                "to": recipient.to,
-                "person": recipient.person,
-                "channel": recipient.channel,
-                "note": recipient.note,
-                **({"after_s": turn * wait // SECOND} if turn else {}),
-            }
-        )
+        each: dict[str, object] = {
+            "id": id_,
+            "to": recipient.to,
+            "person": recipient.person,
+            "channel": recipient.channel,
+            "note": recipient.note,
+        }
+        if turn:
+            each["after_s"] = turn * wait // SECOND
+        told.append(each)
     return told

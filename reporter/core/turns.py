@@ -27,10 +27,8 @@ WAIT_MAX: Final = timedelta(minutes=2)
 PARTS: Final = 5
 """A wait before the deadline is at most this part of the time left."""
 SHOWN_AT_ONCE: Final = frozenset({DESK, CONSOLE})
-_IN_TURN: Final = frozenset({NoticeReason.REMINDER, NoticeReason.BREACH, NoticeReason.ESCALATION})
-
-
-_FIRST: Final = frozenset({NoticeReason.BREACH, NoticeReason.ESCALATION, NoticeReason.AMENDED})
+_IN_TURN: Final = (NoticeReason.REMINDER, NoticeReason.BREACH, NoticeReason.ESCALATION)
+_FIRST: Final = (NoticeReason.BREACH, NoticeReason.ESCALATION, NoticeReason.AMENDED)
 
 
 class Rank(IntEnum):

@@ -26,8 +26,10 @@ REREAD_S = 0.5
 ALARM = "alarm"
 ASK_AGAIN_S = 0.02
 """Pause before the broker is asked again while a judgement waits for its word."""
-TICK_CLOCKS_MAX = 2_000
+TICK_CLOCKS_MAX = 1_000
 """When many are due at once, the first need not wait for a long transaction, and the last not for many short ones."""
+GIVE_WAY_S_MAX = 0.1
+"""How long notices may be taken before the next deadlines are judged."""
 RING_LATER = timedelta(milliseconds=1)
 """Past the margin, so that the broker's clock has passed it too."""
 
@@ -93,8 +95,16 @@ class Doorbell:
                 await sleep(ASK_AGAIN_S)  # another replica is judging them at this moment
                 continue
             clocks = TICK_CLOCKS
+            await self._give_way()
             while await self._gate.tick(through, clocks := min(2 * clocks, TICK_CLOCKS_MAX)):
-                await sleep(0)
+                await self._give_way()
+
+    async def _give_way(self) -> None:
+        """Lets the notices of one commit be taken before the next: else those who send would wait for all of them."""
+        await sleep(0)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GIVE_WAY_S_MAX):
+                await self._gate.signals.taken.wait()
 
     def _ring_at(self, remind_at: datetime | None, judge_at: datetime | None) -> datetime | None:
         """When to ring, on the machine's clock: reminders at once, judgements past the broker's margin."""

@@ -1,47 +1,34 @@
-"""Notices to people: from the table, through a channel, and what came of it to the gate.
+"""Notices to people: from the table to whoever sends them, and what came of it to the gate.
 
 The table is the truth: a notice waits there from the commit that decided it. This loop takes what is due
-on a lease, sends it, and hands the results over in batches. A crash between sending and recording lets the
+on a lease, hands it over to be sent, and writes the results in batches. A crash between sending and recording lets the
 lease run out: the notice is sent again under the same id, its attempts counted. Nothing sent is recalled.
-One who hangs delays nobody else: each channel has its own bound of sendings under way, and so has each
-address.
 """
 
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from datetime import datetime, timedelta
 from time import monotonic
 from typing import Final, Protocol
 
 from reporter import metrics
-from reporter.channels.contract import Channel, ChannelError, Message
+from reporter.channels.contract import Channel
+from reporter.core.notice import ATTEMPT_MARK, NoticeResult, Taken, result, written_note
 from reporter.core.roster import DESK
 from reporter.core.terms import NoticeState
-from reporter.engine import links
 from reporter.engine.again import Trouble
 from reporter.engine.channelwatch import ChannelWatch
-from reporter.engine.lane import Lane
-from reporter.engine.patience import ATTEMPTS_MAX, next_step_at, retry_after_s
-from reporter.engine.results import NoticeResult
-from reporter.engine.texts import Renders, Texts
-from reporter.engine.wording import ATTEMPT_MARK, Words, is_moot, message, words_of, written_note
+from reporter.engine.share import Share
+from reporter.engine.signals import Signals
+from reporter.engine.words import is_moot, words_of
+from reporter.sending.lane import Load
+from reporter.sending.sender import Back, time_in
 from reporter.store.database import Database
 from reporter.store.editions import Editions
 from reporter.store.failures import is_database_trouble
 from reporter.store.keys import LINKS, signing_key
-from reporter.store.sending import (
-    Due,
-    Taken,
-    channels_due,
-    due,
-    due_elsewhere,
-    give_back,
-    is_anything_due,
-    take,
-)
+from reporter.store.sending import Due, channels_due, due, due_elsewhere, give_back, is_anything_due, take
 from reporter.store.turns import not_needed
 from reporter.timesource import TimeSource
 
@@ -57,7 +44,8 @@ recorded that they were. What failed is recorded at once, since another channel 
 UNRECORDED_MAX: Final = 10_000
 """Results that wait for their commit; beyond that nothing more is sent."""
 LEASE_MARGIN_S: Final = 15.0
-NOTE_CHARS_MAX: Final = 300
+WIND_UP_S: Final = 2.0
+"""How long, at the end, what is under way may take to come back and be recorded; the rest is sent again later."""
 
 
 class Receiving(Protocol):
@@ -68,12 +56,37 @@ class Receiving(Protocol):
         ...
 
 
-class Notifier:
-    """Sends what is due, until cancelled. Any number of replicas share the work.
+class Sends(Protocol):
+    """Whoever sends notices: a `Sender`, or the process that has one."""
 
-    `wake` is set by whoever has committed new notices; besides, the table is read again every `REREAD_S`.
-    While `calm` is not set deadlines are being judged, and what only the desk shows gives way.
-    `send_timeout_s` bounds one sending, above the channel's own limit. `public_url` is where links lead.
+    @property
+    def is_up(self) -> bool:
+        """Whether anything can be handed over now."""
+        ...
+
+    async def run(self) -> None:
+        """Sends until cancelled."""
+        ...
+
+    async def send(self, load: Load) -> None:
+        """Takes charge of these notices: each will come back."""
+        ...
+
+    async def back(self) -> list[Back]:
+        """Waits until something has come back, and gives all that came together."""
+        ...
+
+    async def stop(self) -> None:
+        """Starts nothing more: what waits comes back at once, what is under way as it ends."""
+        ...
+
+
+class Notifier:
+    """Has sent what is due, until cancelled. Any number of replicas share the work.
+
+    The table is read when `signals.notices` is set, and again every `REREAD_S`. While deadlines are being judged, what
+    only the desk shows gives way.
+    `send_timeout_s` is the longest that one sending takes. `has_links`: notices carry links, which are signed.
     """
 
     def __init__(
@@ -81,51 +94,71 @@ class Notifier:
         database: Database,
         gate: Receiving,
         channels: Mapping[str, Channel],
-        renderer: Renders,
+        sender: Sends,
         time: TimeSource,
-        wake: asyncio.Event,
-        calm: asyncio.Event,
+        signals: Signals,
         *,
         send_timeout_s: float = 15.0,
-        public_url: str | None = None,
+        has_links: bool = False,
     ) -> None:
         self._database = database
         self._gate = gate
-        self._lanes = [Lane(name, channel) for name, channel in channels.items() if name != DESK]
-        self._texts = Texts(renderer)
+        self._shares = {name: Share(name, channel) for name, channel in channels.items() if name != DESK}
+        self._sender = sender
         self._time = time
-        self._wake = wake
-        self._calm = calm
+        self._wake, self._calm, self._taken = signals.notices, signals.calm, signals.taken
         self._settling: asyncio.Task[None] | None = None
         self._gave_way_s = 0.0
         """Since when (monotonic) what nobody sends has been giving way."""
         self._settling_trouble = Trouble(log, "settling notices that nobody sends", REREAD_S)
-        self._send_timeout_s = send_timeout_s
-        self._public_url = public_url
+        self._lease_s = send_timeout_s + LEASE_MARGIN_S
+        self._has_links = has_links
         self._link_key: bytes | None = None
         self._watch = ChannelWatch(database, time)
         self._editions = Editions()
         self._results: asyncio.Queue[NoticeResult] = asyncio.Queue(UNRECORDED_MAX)
         self._is_pressing = asyncio.Event()
         """Whether results should be recorded now."""
+        self._is_idle = asyncio.Event()
+        """Whether nothing is on its way."""
+        self._is_idle.set()
 
     async def run(self) -> None:
-        """Runs until cancelled; sendings under way then are sent again by whoever runs next."""
-        trouble = Trouble(log, "reading notices", REREAD_S)
+        """Runs until cancelled. What has been sent by then is recorded, in `WIND_UP_S` at most; what could not be is
+        sent again by whoever runs next."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._record())
-            while True:
-                self._wake.clear()
-                try:
-                    goes_on = await self._pass(group)
-                    trouble.over()
-                except Exception as error:
-                    await trouble.failed(error)
-                    continue
-                if not goes_on:
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(REREAD_S):
-                            await self._wake.wait()
+            for task in (self._sender.run(), self._collect(), self._record()):
+                group.create_task(task)
+            try:
+                await self._go_on(group)
+            finally:
+                await self._wind_up()
+
+    async def _go_on(self, group: asyncio.TaskGroup) -> None:
+        trouble = Trouble(log, "reading notices", REREAD_S)
+        while True:
+            self._wake.clear()
+            self._taken.clear()
+            try:
+                goes_on = await self._pass(group)
+                trouble.over()
+            except Exception as error:
+                self._taken.set()
+                await trouble.failed(error)
+                continue
+            self._taken.set()
+            if not goes_on:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(REREAD_S):
+                        await self._wake.wait()
+
+    async def _wind_up(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WIND_UP_S):
+                await self._sender.stop()
+                await self._is_idle.wait()
+                self._is_pressing.set()
+                await self._results.join()
 
     async def _pass(self, group: asyncio.TaskGroup) -> bool:
         """Takes what is due and can be taken now. True if there may be more at once.
@@ -134,23 +167,19 @@ class Notifier:
         2. What nobody sends, beside the rest: while channels are at work or deadlines are being judged it gives way,
            for `UNSENT_GIVES_WAY_S` at most.
         """
-        for lane in self._lanes:
-            if late := lane.overdue():
-                async with self._database.transaction() as connection:
-                    await give_back(connection, [notice.id for notice in late], self._time.now())
-        now, found = self._time.now(), list[tuple[Lane, list[Due]]]()
+        now, found = self._time.now(), list[tuple[Share, list[Due]]]()
         async with self._database.snapshot() as connection:
             if not await is_anything_due(connection, now):
                 self._gave_way_s = monotonic()
                 return False
-            short = {lane.name: lane for lane in self._lanes if lane.is_short}
+            short = [name for name, share in self._shares.items() if share.is_short and self._sender.is_up]
             for name in await channels_due(connection, short, now):
-                lane = short[name]
-                found.append((lane, await due(connection, name, now, 2 * lane.free, lane.busy)))
+                share = self._shares[name]
+                found.append((share, await due(connection, name, now, 2 * share.free, share.busy)))
         goes_on = False
-        for lane, candidates in found:
-            goes_on = await self._fill(group, lane, candidates) or goes_on
-        is_calm = self._calm.is_set() and not any(lane.is_busy for lane in self._lanes)
+        for share, candidates in found:
+            goes_on = await self._fill(share, candidates) or goes_on
+        is_calm = self._calm.is_set() and not self._is_busy
         if is_calm or monotonic() - self._gave_way_s >= UNSENT_GIVES_WAY_S:
             self._gave_way_s = monotonic()
             if self._settling is None or self._settling.done():
@@ -159,7 +188,7 @@ class Notifier:
 
     async def _settle_unsent(self) -> None:
         """Settles notices of the desk, which are on the board already; then fails those of channels not there."""
-        known = {DESK, *(lane.name for lane in self._lanes)}
+        known = {DESK, *self._shares}
         try:
             async with self._database.snapshot() as connection:
                 at_desk = await due(connection, DESK, self._time.now(), UNSENT_BATCH)
@@ -178,73 +207,51 @@ class Notifier:
         if not ids:
             return
         async with self._database.transaction() as connection:
-            taken = await take(connection, ids, self._time.now(), self._time_in(self._lease_s))
-        await self._hand_over([_result(notice, state, detail) for notice in taken])
+            taken = await take(connection, ids, self._time.now(), time_in(self._time, self._lease_s))
+        await self._hand_over([result(notice, state, detail) for notice in taken])
 
-    async def _fill(self, group: asyncio.TaskGroup, lane: Lane, found: Sequence[Due]) -> bool:
-        """Takes what a lane has room for, and starts what may be started. True if there may be more."""
-        ids = lane.chosen(found)
+    async def _fill(self, share: Share, found: Sequence[Due]) -> bool:
+        """Takes what there is room for, and hands it over. True if there may be more."""
+        ids = share.chosen(found)
         if not ids:
             return False
-        if self._public_url is not None and self._link_key is None:
+        if self._has_links and self._link_key is None:
             self._link_key = await signing_key(self._database, LINKS, self._time.now())
         async with self._database.transaction() as connection:
-            taken = await take(connection, ids, self._time.now(), self._time_in(self._lease_s))
+            taken = await take(connection, ids, self._time.now(), time_in(self._time, self._lease_s))
         async with self._database.snapshot() as connection:
             words = await words_of(connection, self._editions, taken)
         moot = [notice for notice in taken if is_moot(notice, words)]
         await self._hand_over([_unsent(notice) for notice in moot])
-        lane.add([notice for notice in taken if notice not in moot] if moot else taken, words)
-        self._start(group, lane)
+        leaving = [notice for notice in taken if notice not in moot] if moot else taken
+        if leaving:
+            share.take(leaving)
+            self._is_idle.clear()
+            await self._sender.send(Load(share.name, leaving, words, self._link_key))
         return len(taken) > 0 and len(found) > len(ids)
 
-    def _start(self, group: asyncio.TaskGroup, lane: Lane) -> None:
-        for ready in lane.start():
-            group.create_task(self._send(group, lane, ready.notice, ready.words))
-
-    async def _send(self, group: asyncio.TaskGroup, lane: Lane, notice: Taken, words: Words) -> None:
-        """One attempt; whatever happens, there is a result. What comes next in the lane starts then."""
-        started_s = monotonic()
-        try:
-            now, ack_url = self._time.now(), None
-            if self._public_url is not None and self._link_key is not None and notice.person is not None:
-                ack_url = links.url(self._public_url, self._link_key, notice.id, now)
-            text = message(notice, words, self._texts, now, public_url=self._public_url, ack_url=ack_url)
-            result = await self._attempt(lane.channel, notice, text, words)
-        except Exception as error:
-            log.exception("notice %s of incident %s was not sent", notice.id, notice.incident_id)
-            result = self._again(notice, words, f"internal error: {type(error).__name__}")
-        await self._results.put(result)
-        lane.ended(notice.address, monotonic() - started_s)
-        self._start(group, lane)
-        if result.is_trouble or not any(lane.is_busy for lane in self._lanes):
-            self._is_pressing.set()
-        if lane.is_short:
-            self._wake.set()
-
-    async def _attempt(self, channel: Channel, notice: Taken, text: Message, words: Words) -> NoticeResult:
-        try:
-            async with asyncio.timeout(self._send_timeout_s):
-                receipt = await channel.send(text)
-        except ChannelError as error:
-            if error.permanent:
-                return _result(notice, NoticeState.FAILED, str(error))
-            return self._again(notice, words, str(error), error.retry_after_s)
-        except TimeoutError:
-            return self._again(notice, words, f"no answer within {self._send_timeout_s:g} s")
-        details = [part for part in (receipt.detail, receipt.provider_id) if part]
-        return _result(notice, receipt.state, " ".join(details), provider_id=receipt.provider_id)
-
-    def _again(self, notice: Taken, words: Words, detail: str, not_before_s: float = 0.0) -> NoticeResult:
-        """Another attempt later, unless this was the last; not before the other side asked for it."""
-        if notice.attempts >= ATTEMPTS_MAX:
-            return _result(notice, NoticeState.FAILED, f"given up after {notice.attempts} attempts: {detail}")
-        now = self._time.now()
-        speaks_at, left_s = next_step_at(notice, words, now), None
-        if speaks_at is not None:
-            left_s = (self._time.to_real(speaks_at) - self._time.to_real(now)).total_seconds()
-        wait_s = retry_after_s(notice, left_s, not_before_s)
-        return _result(notice, NoticeState.QUEUED, detail, self._time_in(wait_s))
+    async def _collect(self) -> None:
+        """Takes what comes back: results to be recorded, and what could not be started, which is given back."""
+        trouble = Trouble(log, "giving notices back", REREAD_S)
+        while True:
+            backs = await self._sender.back()
+            for back in backs:
+                self._shares[back.channel].came(back)
+                if back.result is not None:
+                    await self._results.put(back.result)
+            if any(back.result is not None and back.result.is_trouble for back in backs) or not self._is_busy:
+                self._is_pressing.set()
+            if unstarted := [back.id for back in backs if back.result is None]:
+                try:
+                    async with self._database.transaction() as connection:
+                        await give_back(connection, unstarted, self._time.now())
+                    trouble.over()
+                except Exception as error:  # then they come back after their lease
+                    await trouble.failed(error)
+            if not self._is_busy:
+                self._is_idle.set()
+            if any(self._shares[channel].is_short for channel in {back.channel for back in backs}):
+                self._wake.set()
 
     async def _record(self) -> None:
         """Hands over all results that are there, again and again."""
@@ -258,6 +265,8 @@ class Notifier:
             while len(batch) < RESULTS_BATCH and not self._results.empty():
                 batch.append(self._results.get_nowait())
             await self._hand_over(batch)
+            for _ in batch:
+                self._results.task_done()
             await self._watch_over(batch)
             self._wake.set()
 
@@ -296,38 +305,12 @@ class Notifier:
             return
 
     @property
-    def _lease_s(self) -> float:
-        return self._send_timeout_s + LEASE_MARGIN_S
-
-    def _time_in(self, seconds: float) -> datetime:
-        """The product's instant after `seconds` of the machine's time: other machines know no demo."""
-        return self._time.from_real(self._time.to_real(self._time.now()) + timedelta(seconds=seconds))
+    def _is_busy(self) -> bool:
+        """Whether anything is on its way."""
+        return any(share.is_busy for share in self._shares.values())
 
 
 def _unsent(notice: Taken) -> NoticeResult:
     """That it is not needed: it stays as it was, and its note says so."""
     note = not_needed(written_note(notice.note))
-    return replace(_result(notice, NoticeState.QUEUED, None), note=note, was_sent=False)
-
-
-def _result(
-    notice: Taken,
-    state: NoticeState,
-    detail: str | None,
-    retry_at: datetime | None = None,
-    provider_id: str | None = None,
-) -> NoticeResult:
-    note = written_note(notice.note)
-    result = NoticeResult(
-        notice_id=notice.id,
-        incident_id=notice.incident_id,
-        channel=notice.channel,
-        state=state,
-        attempts=notice.attempts,
-        note=note or None,
-        retry_at=retry_at,
-        provider_id=provider_id,
-    )
-    if result.is_trouble and (said := " ".join((detail or "").split())[:NOTE_CHARS_MAX]):
-        return replace(result, note=note + ATTEMPT_MARK + said)
-    return result
+    return result(notice, NoticeState.QUEUED, None)._replace(note=note, was_sent=False)

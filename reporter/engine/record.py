@@ -20,16 +20,15 @@ from reporter import metrics
 from reporter.catalog import Catalog
 from reporter.core.command import Command, Message, Outcome, OutcomeKind, Problem
 from reporter.core.decide import ENGINE, tick
+from reporter.core.notice import ATTEMPT_MARK, RANKS, NoticeResult, written_note
 from reporter.core.roster import Directory, UnitTree
 from reporter.core.terms import FactKind, NoticeState
 from reporter.core.tracked import Tracked
 from reporter.engine.again import again
 from reporter.engine.apart import Apart
 from reporter.engine.batch import Batch
-from reporter.engine.results import RANKS, NoticeResult
 from reporter.engine.signals import Signals, Units
 from reporter.engine.unjudged import AGAIN, Unjudged
-from reporter.engine.wording import ATTEMPT_MARK, written_note
 from reporter.store import inbox, incidents, notices, turns
 from reporter.store.database import Database
 from reporter.store.editions import Editions
@@ -341,11 +340,15 @@ def _measure(ticked: Sequence[Tracked], committed_at: datetime) -> None:
     reasons = Counter(notice.reason for tracked in ticked for notice in tracked.notices)
     for reason, count in reasons.items():
         metrics.STEPS_FIRED.labels(reason).inc(count)
-    for tracked in ticked:
-        if any(line.kind is FactKind.BREACHED for line in tracked.lines):
-            for clock in tracked.clocks:
-                if clock.breach_due_at is not None:
-                    metrics.BREACH_LATENESS.observe(max(0.0, (committed_at - clock.due_at).total_seconds()))
+    dues = Counter(
+        clock.due_at
+        for tracked in ticked
+        if any(line.kind is FactKind.BREACHED for line in tracked.lines)
+        for clock in tracked.clocks
+        if clock.breach_due_at is not None
+    )
+    for due_at, count in dues.items():
+        metrics.BREACH_LATENESS.observe(max(0.0, (committed_at - due_at).total_seconds()), count)
 
 
 def failed() -> Outcome:

@@ -22,11 +22,14 @@ class Signals:
     notices: asyncio.Event = field(default_factory=asyncio.Event)
     calm: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared while deadlines are being judged, so that publishing gives way."""
+    taken: asyncio.Event = field(default_factory=asyncio.Event)
+    """Cleared while notices are being taken to be sent: judging what comes next gives way for a moment."""
     backlog: bool = False
     """More messages have arrived than one batch holds: publishing gives way for longer."""
 
     def __post_init__(self) -> None:
         self.calm.set()
+        self.taken.set()
 
 
 class Units:

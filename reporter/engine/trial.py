@@ -11,12 +11,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from reporter.channels.contract import Channel, ChannelError, Message
+from reporter.core.notice import Taken, UnitContact, Words
 from reporter.core.roster import ROOT, WEBHOOK, channel_of
 from reporter.core.terms import DutyRole, Mode, NoticeReason, NoticeState
-from reporter.engine.texts import Renders, Texts
-from reporter.engine.wording import Words, message
-from reporter.store.people import UnitContact
-from reporter.store.sending import Taken
+from reporter.sending.texts import Renders, Texts
+from reporter.sending.wording import message
 from reporter.timesource import TimeSource
 
 log = logging.getLogger(__name__)

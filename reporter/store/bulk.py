@@ -45,10 +45,11 @@ async def _run(connection: AsyncConnection, rows: Sequence[Row], statement: Call
     """Runs the statement for all rows; `statement` is asked for the one that takes so many at once."""
     done = 0
     for count in ROWS_A_STATEMENT if connection.dialect.name == "sqlite" else ():
-        while len(rows) - done >= count and count * len(rows[0]) <= PARAMETERS_MAX:
-            values = tuple(chain.from_iterable(rows[done : done + count]))
+        if (whole := (len(rows) - done) // count) and count * len(rows[0]) <= PARAMETERS_MAX:
+            ends = done + whole * count
+            values = [tuple(chain.from_iterable(rows[at : at + count])) for at in range(done, ends, count)]
             await connection.exec_driver_sql(statement(count), values)
-            done += count
+            done = ends
     if done < len(rows):
         await connection.exec_driver_sql(statement(1), list(rows[done:]))
 

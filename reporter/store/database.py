@@ -16,6 +16,7 @@ from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from reporter.store.onevisit import DBAPI
 from reporter.store.writes import Writes
 
 BUSY_TIMEOUT_MS = 20_000
@@ -167,6 +168,7 @@ def _sqlite_engine(
 ) -> AsyncEngine:
     engine = create_async_engine(
         url,
+        module=DBAPI,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=60,

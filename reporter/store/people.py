@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core import standin
+from reporter.core.notice import UnitContact
 from reporter.core.roster import ROOT, Directory, Duty, UnitNode, UnitTree, channel_of
 from reporter.core.standin import Change
 from reporter.core.terms import RosterChange
@@ -40,7 +41,6 @@ from reporter.timesource import SystemTime
 __all__ = [
     "ImportRefused",
     "RosterSummary",
-    "UnitContact",
     "UnitsSummary",
     "directory_at",
     "holding",
@@ -53,14 +53,6 @@ __all__ = [
 ]
 
 _LOCK: Final = 0x7265706F72746572  # "reporter": any number, the same in every process
-
-
-@dataclass(frozen=True, slots=True)
-class UnitContact:
-    """What a notice says of a unit; `phone` may be empty."""
-
-    name: str
-    phone: str
 
 
 @dataclass(frozen=True, slots=True)

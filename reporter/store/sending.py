@@ -5,13 +5,15 @@ attempt, so that replicas share the work, and what a crash leaves unrecorded com
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
-from sqlalchemy import exists, literal, or_, select, union_all, update
+from sqlalchemy import CompoundSelect, bindparam, exists, literal, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
+from reporter.core.notice import IncidentWords, Taken
 from reporter.core.turns import Rank
 from reporter.store.models import Clock, Incident, Notice
 
@@ -24,47 +26,8 @@ class Due:
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A notice on lease, as its row says; `attempts` counts this one.
-
-    `due_at` is the instant at which the notice itself was due: its step's, not the obligation's.
-    """
-
-    id: str
-    incident_id: str | None
-    unit: str
-    mode: str
-    obligation: str | None
-    step: str | None
-    repeat: int
-    reason: str
-    to_role: str
-    person: str | None
-    phone: str | None
-    channel: str
-    address: str
-    due_at: datetime | None
-    recorded_at: datetime
-    attempts: int
-    note: str | None
-    rank: int = Rank.PLAIN
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentWords:
-    """What a notice says of its incident."""
-
-    id: str
-    code: str
-    title: str
-    unit: str
-    schedule: str
-    edition_digest: str
-
-
-_TAKEN = [getattr(Notice, field.name) for field in fields(Taken)]
-_WORDS = [getattr(Incident, field.name) for field in fields(IncidentWords)]
+_TAKEN = [getattr(Notice, name) for name in Taken._fields]
+_WORDS = [getattr(Incident, name) for name in IncidentWords._fields]
 
 
 async def is_anything_due(connection: AsyncConnection, now: datetime) -> bool:
@@ -75,7 +38,15 @@ async def is_anything_due(connection: AsyncConnection, now: datetime) -> bool:
 
 async def channels_due(connection: AsyncConnection, channels: Collection[str], now: datetime) -> set[str]:
     """Those of these channels for which any notice is due: one statement that looks where each would begin."""
-    waits = aliased(Notice)
+    if not channels:
+        return set()
+    names = await connection.execute(_any_due(tuple(sorted(channels))), {"now": now})
+    return {str(row[0]) for row in names}
+
+
+@lru_cache(maxsize=64)
+def _any_due(channels: tuple[str, ...]) -> CompoundSelect[tuple[str]]:
+    waits, now = aliased(Notice), bindparam("now", type_=Notice.next_try_at.type)
     found = [
         select(literal(name)).where(
             or_(
@@ -87,7 +58,7 @@ async def channels_due(connection: AsyncConnection, channels: Collection[str], n
         )
         for name in channels
     ]
-    return set((await connection.scalars(union_all(*found))).all()) if found else set()
+    return union_all(*found)
 
 
 async def due(

@@ -8,8 +8,8 @@ from sqlalchemy import delete, insert, text, update
 from sqlalchemy.exc import DBAPIError
 
 from reporter.core.command import OutcomeKind
+from reporter.core.notice import NoticeResult
 from reporter.core.terms import FactKind, NoticeState
-from reporter.engine.results import NoticeResult
 from reporter.store import models as m
 from reporter.store import queries
 from reporter.store.rebuild import differences, rebuild

@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from reporter.bus import Standing
+from reporter.core.notice import NoticeResult
 from reporter.core.terms import FactKind, NoticeState
 from reporter.engine.doorbell import ASK_AGAIN_S, Doorbell
 from reporter.engine.fence import Fence
 from reporter.engine.record import Gate
-from reporter.engine.results import NoticeResult
 from reporter.store import models as m
 from reporter.store.database import POSTGRES_ARGUMENTS, Database
 from reporter.timesource import SystemTime, sleep

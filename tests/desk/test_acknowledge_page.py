@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from reporter.engine import links
+from reporter.sending import links
 from reporter.store import rehearsals
 from reporter.store.keys import LINKS, signing_key
 from reporter.store.models import Shift

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from sqlalchemy import insert
 
+from reporter.core.notice import NoticeResult
 from reporter.core.terms import NoticeState
 from reporter.desk.app import create_app
-from reporter.engine.results import NoticeResult
 from reporter.store.models import Notice
 from reporter.timesource import SystemTime
 from tests.desk.conftest import World

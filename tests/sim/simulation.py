@@ -6,9 +6,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from reporter.catalog import Catalog
+from reporter.core.notice import NoticeResult
 from reporter.core.terms import NoticeState
 from reporter.engine.record import Gate
-from reporter.engine.results import NoticeResult
 from reporter.intake.arrival import Arrival, commands_of, settle
 from reporter.store import models as m
 from reporter.store import schema

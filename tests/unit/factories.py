@@ -17,13 +17,13 @@ from reporter.core.clock import Clock
 from reporter.core.command import Command, Message, report_id
 from reporter.core.incident import ClockView, Entry, View, derive
 from reporter.core.instants import rfc3339
+from reporter.core.notice import Taken
 from reporter.core.roster import Directory, Duty, UnitNode, UnitTree
 from reporter.core.schedule import Edition
 from reporter.core.terms import CommandKind, FactKind, IncidentState, Mode
 from reporter.core.tracked import Notice, Tracked
 from reporter.core.turns import Rank
 from reporter.resources import schedules_dir
-from reporter.store.sending import Taken
 
 OCCURRED = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 ONE_US = timedelta(microseconds=1)

@@ -18,6 +18,7 @@ from reporter.engine.notify import Notifier
 from reporter.engine.record import Gate
 from reporter.render import Renderer
 from reporter.resources import schedules_dir
+from reporter.sending.sender import Sender
 from reporter.settings import Settings
 from reporter.store import schema
 from reporter.store.database import Database
@@ -52,15 +53,14 @@ class World:
         gate = gate or self.gate
         channels = load_channels(Settings(webhook_timeout_s=60, channels=accounts or Tables()))
         self.channels += channels.values()
-        renderer, signals = Renderer("Asia/Shanghai"), gate.signals
+        sender = Sender(channels, Renderer("Asia/Shanghai"), self.time, send_timeout_s=send_timeout_s)
         return Notifier(
             self.database,
             gate,
             channels,
-            renderer,
+            sender,
             self.time,
-            signals.notices,
-            signals.calm,
+            gate.signals,
             send_timeout_s=send_timeout_s,
         )
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from reporter.core.instants import parse
-from reporter.engine import links
+from reporter.sending import links
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 NOTICE = "019a1b2c-3d4e-8f5a-9b6c-7d8e9f000001"

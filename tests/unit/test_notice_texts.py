@@ -7,16 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reporter.channels import Message
+from reporter.core.notice import IncidentWords, Taken, UnitContact, Words
 from reporter.core.terms import Mode, NoticeReason
-from reporter.engine.texts import Texts
-from reporter.engine.wording import Words, message
 from reporter.render import Renderer
-from reporter.store.people import UnitContact
-from reporter.store.sending import IncidentWords, Taken
+from reporter.sending.texts import Texts
+from reporter.sending.wording import message
 
 NOW = datetime(2026, 11, 23, 6, 25, tzinfo=UTC)
 GOLDEN = Path(__file__).with_name("notice_texts.txt")
-TEXTS = {language: Texts(Renderer("Asia/Shanghai", language)) for language in ("zh", "en")}
+RENDERERS = {language: Renderer("Asia/Shanghai", language) for language in ("zh", "en")}
+TEXTS = {language: Texts(renderer) for language, renderer in RENDERERS.items()}
+UNITS = {code: UnitContact(name, "0632-1") for code, name in (("east", "东街道"), ("quiet", "无人镇"))}
 
 
 def a_notice(**values: object) -> Taken:
@@ -40,10 +41,9 @@ def the_message(
     incident = IncidentWords("i-1", "1123-7KQF", title, "east", "s", "d")
     incidents = {"i-1": incident} if notice.incident_id else {}
     dues = {("i-1", "initial"): due_at} if due_at else {}
-    units = {code: UnitContact(name, "0632-1") for code, name in (("east", "东街道"), ("quiet", "无人镇"))}
     return message(
         notice,
-        Words(incidents, dues, units, {}),
+        Words(incidents, dues, UNITS, {}),
         TEXTS[language],
         NOW,
         public_url="https://desk.example/",
@@ -117,6 +117,27 @@ def test_no_text_fails_for_what_is_missing_or_odd(
         assert text.startswith(
             {Mode.ACTUAL: "", Mode.EXERCISE: "【演练】", Mode.TEST: "【测试】"}[Mode(notice.mode)]
         )
+
+
+@given(notices, notices, st.sampled_from(Taken._fields), st.integers(-2_000_000, 2_000_000), st.data())
+def test_what_is_kept_of_one_notice_never_stands_in_another(
+    notice: Taken, other: Taken, name: str, microseconds: int, data: st.DataObject
+) -> None:
+    """Two notices that differ in one thing, a moment apart, one of them perhaps of a unit that has another name."""
+    changed = notice._replace(**{name: getattr(other, name)})
+    units = {
+        "east": UnitContact(data.draw(st.sampled_from(["东街道", "西街道"])), "0632-1"),
+        "quiet": UNITS["quiet"],
+    }
+    kept = Texts(RENDERERS["zh"])
+
+    def made(notice: Taken, texts: Texts, span: timedelta, units: dict[str, UnitContact]) -> Message:
+        return message(notice, Words({}, {("i-1", "initial"): NOW}, units, {}), texts, NOW + span)
+
+    made(notice, kept, timedelta(0), UNITS)
+    later = timedelta(microseconds=microseconds)
+
+    assert made(changed, kept, later, units) == made(changed, Texts(RENDERERS["zh"]), later, units)
 
 
 @given(

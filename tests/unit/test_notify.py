@@ -7,10 +7,10 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from reporter.core.command import Command
+from reporter.core.notice import NoticeResult
 from reporter.core.terms import CommandKind
-from reporter.engine.patience import ATTEMPTS_MAX
 from reporter.engine.record import Gate
-from reporter.engine.results import NoticeResult
+from reporter.sending.patience import ATTEMPTS_MAX
 from reporter.store.models import Line
 from tests.contract.hooks import status
 from tests.unit.noticeworld import CATALOG, NOW, World, eventually, running

@@ -1,12 +1,10 @@
 """Waits between attempts: longer each time, and never past the next thing that the ladder says."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 from reporter.core.instants import parse
-from reporter.engine.patience import RETRY_AFTER_S, SHORT_S, next_step_at, retry_after_s
-from reporter.engine.wording import Words
-from reporter.store.sending import IncidentWords, Taken
+from reporter.core.notice import IncidentWords, Taken, Words
+from reporter.sending.patience import RETRY_AFTER_S, SHORT_S, next_step_at, retry_after_s
 from tests.unit.factories import CATALOG
 
 NOW = parse("2026-11-23T06:00:00Z")
@@ -27,13 +25,13 @@ def words(due_in_minutes: float) -> Words:
 
 def test_the_waits_grow_and_are_spread() -> None:
     for attempts, wait_s in enumerate(RETRY_AFTER_S, 1):
-        found = {retry_after_s(replace(NOTICE, attempts=attempts), None) for _ in range(20)}
+        found = {retry_after_s(NOTICE._replace(attempts=attempts), None) for _ in range(20)}
         assert all(0.8 * wait_s <= each <= 1.2 * wait_s for each in found)
         assert len(found) > 1
 
 
 def test_a_wait_takes_at_most_half_of_what_is_left_but_is_never_hasty() -> None:
-    late = replace(NOTICE, attempts=6)
+    late = NOTICE._replace(attempts=6)
 
     assert retry_after_s(late, 100) == 50
     assert retry_after_s(late, 1) == SHORT_S
@@ -46,4 +44,4 @@ def test_the_next_step_is_the_next_rung_or_the_next_repetition_and_at_the_end_no
     assert next_step_at(NOTICE, words(3), NOW) == NOW + 3 * MINUTE
     assert next_step_at(NOTICE, words(-12), NOW) == NOW + 8 * MINUTE
     assert next_step_at(NOTICE, words(-200), NOW) is None
-    assert next_step_at(replace(NOTICE, incident_id=None), words(10), NOW) is None
+    assert next_step_at(NOTICE._replace(incident_id=None), words(10), NOW) is None

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from reporter.core.notice import UnitContact
 from reporter.core.terms import AccountRole
 from reporter.store import schema
 from reporter.store.database import Database
 from reporter.store.people import (
     ImportRefused,
-    UnitContact,
     import_roster,
     import_units,
     load_tree,

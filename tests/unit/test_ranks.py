@@ -9,15 +9,11 @@ from reporter.core.command import Command, OutcomeKind
 from reporter.core.roster import Recipient
 from reporter.core.terms import CommandKind, NoticeReason
 from reporter.core.turns import Rank, ranks
-from reporter.engine.lane import Lane
-from reporter.engine.wording import Words
 from reporter.store.database import Database
 from reporter.store.models import ProviderId
 from reporter.store.notices import PROVIDER_IDS_KEPT, forget_provider_ids, save_provider_ids
 from reporter.store.rebuild import differences
 from reporter.store.sending import due
-from tests.contract.channelworld import opened
-from tests.unit.factories import a_taken_notice
 from tests.unit.noticeworld import NOW, World, eventually, running
 
 FIRST, PLAIN, LATER = Rank.FIRST, Rank.PLAIN, Rank.LATER
@@ -70,19 +66,6 @@ async def test_what_is_due_comes_by_rank_and_then_by_age(world: World) -> None:
 
     assert [each.address for each in everything] == ["a3", "a2", "a1", "a0"]
     assert [each.address for each in some] == ["a2", "a1", "a0"]
-
-
-async def test_the_first_notices_overtake_what_was_taken_before_them() -> None:
-    async with opened("webhook") as channel:
-        lane = Lane("webhook", channel)
-        lane.add(
-            [a_taken_notice(f"later-{number}", rank=LATER) for number in range(9)], Words({}, {}, {}, {})
-        )
-        lane.add([a_taken_notice("first", rank=FIRST)], Words({}, {}, {}, {}))
-
-        started = [ready.notice.id for ready in lane.start()]
-
-    assert started == ["first", *(f"later-{number}" for number in range(7))]
 
 
 async def report(world: World, incident: str) -> None:

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reporter.core.terms import Mode, NoticeReason
-from reporter.engine import texts
-from reporter.engine.texts import Texts
 from reporter.render import Renderer
+from reporter.sending import texts
+from reporter.sending.texts import Texts
 
 RENDERER = Renderer("Asia/Shanghai")
 TEXTS = Texts(RENDERER)
@@ -33,7 +33,7 @@ def test_a_text_filled_is_the_text_rendered(
     }  # fmt: skip
     gaps = {**gaps, "title": title, "title_cut": title, "title_short": title}
 
-    first, again = (TEXTS.write(reason, said, gaps) for _ in range(2))
+    first, again = (TEXTS.write(reason, tuple(said.items()), lambda: said, gaps) for _ in range(2))
 
     assert first == again
     for part, language, text in (
@@ -63,14 +63,15 @@ def test_what_differs_in_its_gaps_alone_is_rendered_once(monkeypatch: pytest.Mon
     written = Texts(renderer)
     parts = 5
 
-    for number in range(3):
-        found = written.write(NoticeReason.BREACH, {"unit": "east"}, {"id": f"n{number}"})
-        assert found.short == f"east n{number}"
+    def short(unit: str, id_: str | None) -> str:
+        return written.write(NoticeReason.BREACH, (unit,), lambda: {"unit": unit}, {"id": id_}).short
+
+    assert [short("east", f"n{number}") for number in range(3)] == ["east n0", "east n1", "east n2"]
     assert renderer.count == parts
 
-    assert written.write(NoticeReason.BREACH, {"unit": "east"}, {"id": None}).short == "east None"
+    assert short("east", None) == "east None"
     assert renderer.count == 2 * parts, "an empty gap is another text"
 
-    written.write(NoticeReason.BREACH, {"unit": "west"}, {"id": "n"})  # the third: the first is let go
-    written.write(NoticeReason.BREACH, {"unit": "east"}, {"id": "n"})
+    short("west", "n")  # the third: the first is let go
+    short("east", "n")
     assert renderer.count == 4 * parts

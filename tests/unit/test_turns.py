@@ -7,11 +7,11 @@ import pytest
 
 from reporter.core.instants import parse
 from reporter.core.ladder import Firing
+from reporter.core.notice import NoticeResult
 from reporter.core.roster import Recipient
 from reporter.core.schedule import Step
 from reporter.core.terms import NoticeReason, NoticeState
 from reporter.core.turns import turns, wait_between
-from reporter.engine.results import NoticeResult
 from reporter.store.rebuild import differences
 from tests.contract.hooks import status
 from tests.unit.noticeworld import NOW, World, eventually, running

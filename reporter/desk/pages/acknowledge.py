@@ -21,7 +21,7 @@ from reporter.desk.edge import ARRIVED
 from reporter.desk.pages import Page, show
 from reporter.desk.problems import HttpProblem
 from reporter.desk.services import Desk
-from reporter.engine import links
+from reporter.sending import links
 from reporter.store import onetap, rehearsals
 from reporter.store.keys import LINKS, signing_key
 from reporter.store.onetap import Asked

@@ -4,8 +4,7 @@ import random
 from datetime import datetime
 from typing import Final
 
-from reporter.engine.wording import Words
-from reporter.store.sending import Taken
+from reporter.core.notice import Taken, Words
 
 RETRY_AFTER_S: Final = (2, 6, 18, 54, 160, 300, 600)
 """Waits between the attempts, each ±20 %: eight attempts within half an hour, then the notice has failed."""

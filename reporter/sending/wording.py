@@ -3,76 +3,24 @@
 The texts are `templates/notices/<reason>/{subject.txt,body.txt,short.txt}`; see `texts` for how they are written.
 """
 
-import logging
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy.exc import NoResultFound
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from reporter.catalog import CatalogError
 from reporter.channels.contract import Message
 from reporter.core.instants import maybe_rfc3339, rfc3339
+from reporter.core.notice import IncidentWords, Taken, Words, written_note
 from reporter.core.plain import recipient_words
 from reporter.core.roster import NOBODY, PART, is_of_duty
 from reporter.core.schedule import Edition
 from reporter.core.standin import in_place_of
 from reporter.core.terms import Mode, NoticeReason
-from reporter.engine.texts import Texts
 from reporter.render import countdown
-from reporter.store.editions import Editions
-from reporter.store.people import UnitContact, unit_contacts
-from reporter.store.sending import IncidentWords, Taken, incident_words, obligation_dues
+from reporter.sending.texts import Texts
 
-log = logging.getLogger(__name__)
-
+_NONE: Final = timedelta(0)
+_SECOND: Final = timedelta(seconds=1)
 NOTE_SEPARATOR: Final = PART
 """Between the parts of a note: why it went to this person, and what else there is to say."""
-ATTEMPT_MARK: Final = " | "
-"""Before what a channel said of the latest attempt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """What some notices speak of, read in one go: incidents by id, due instants of obligations by (incident,
-    obligation), units by code, editions by digest, and the obligations that a report has met."""
-
-    incidents: Mapping[str, IncidentWords]
-    dues: Mapping[tuple[str, str], datetime]
-    units: Mapping[str, UnitContact]
-    editions: Mapping[str, Edition]
-    met: Set[tuple[str, str]] = frozenset()
-
-
-async def words_of(connection: AsyncConnection, editions: Editions, notices: Sequence[Taken]) -> Words:
-    """All that these notices speak of."""
-    ids = {notice.incident_id for notice in notices if notice.incident_id is not None}
-    incidents = await incident_words(connection, ids)
-    dues, met = await obligation_dues(connection, ids)
-    codes = {notice.unit for notice in notices} | {incident.unit for incident in incidents.values()}
-    codes |= {unit for notice in notices if (unit := _stands_for(notice.note))}
-    known: dict[str, Edition] = {}
-    for digest in {incident.edition_digest for incident in incidents.values()}:
-        try:
-            known[digest] = await editions.of(connection, digest)
-        except (CatalogError, NoResultFound):
-            # People are told even when the edition's text cannot be read: then obligations go by their ids.
-            log.exception("edition %s cannot be read", digest)
-    return Words(incidents, dues, await unit_contacts(connection, codes), known, met)
-
-
-def is_moot(notice: Taken, words: Words) -> bool:
-    """Whether nobody needs it any more: a reminder that was never tried, of a report that has come meanwhile."""
-    if notice.reason != NoticeReason.REMINDER or notice.attempts > 1:
-        return False
-    return (notice.incident_id or "", notice.obligation or "") in words.met
-
-
-def written_note(note: str | None) -> str:
-    """A notice's note as it was decided, without what a channel said of an attempt; may be empty."""
-    return (note or "").partition(ATTEMPT_MARK)[0]
 
 
 def message(
@@ -94,35 +42,45 @@ def message(
     """
     reason, mode = NoticeReason(notice.reason), Mode(notice.mode)
     incident = words.incidents.get(notice.incident_id or "")
-    titles = _titles(notice, words.editions.get(incident.edition_digest) if incident else None)
+    edition = words.editions.get(incident.edition_digest) if incident else None
     unit = words.units[incident.unit if incident else notice.unit].name
-    stands_for = words.units.get(_stands_for(notice.note) or "")
+    stands_for = words.units.get(whose_place(notice.note) or "")
     due_at = words.dues.get((notice.incident_id or "", notice.obligation or ""))
-    span = None if due_at is None else now - due_at
+    span = _NONE if due_at is None else now - due_at
+    over_s = span // _SECOND if span > _NONE else None
+    left_s = -span // _SECOND if span < _NONE else None
     link = None
     if public_url is not None:
         link = public_url.rstrip("/") + (f"/incidents/{incident.id}" if incident else "/")
-    said: dict[str, object] = {
-        "reason": reason,
-        "mode": mode,
-        "is_actual": mode is Mode.ACTUAL,
-        "is_superior": notice.to_role.startswith("superior."),
-        "unit": unit,
-        "obligation_zh": titles[0],
-        "obligation_en": titles[1],
-        "due_at": due_at,
-        "over": countdown(span) if span is not None and span > timedelta(0) else None,
-        "left": countdown(-span) if span is not None and span < timedelta(0) else None,
-        "repeat": notice.repeat,
-        "person": notice.person,
-        "phone": notice.phone,
-        "stands_for": stands_for.name if stands_for else None,
-        "stands_for_phone": stands_for.phone if stands_for else None,
-        "in_place_of": in_place_of(written_note(notice.note)),
-        "to_words_zh": recipient_words(notice.to_role)[0],
-        "to_words_en": recipient_words(notice.to_role)[1],
-        "detail": _detail(notice.note),
-    }
+
+    def said() -> dict[str, object]:
+        titles = _titles(notice, edition)
+        return {
+            "reason": reason,
+            "mode": mode,
+            "is_actual": mode is Mode.ACTUAL,
+            "is_superior": notice.to_role.startswith("superior."),
+            "unit": unit,
+            "obligation_zh": titles[0],
+            "obligation_en": titles[1],
+            "due_at": due_at,
+            "over": None if over_s is None else countdown(over_s * _SECOND),
+            "left": None if left_s is None else countdown(left_s * _SECOND),
+            "repeat": notice.repeat,
+            "person": notice.person,
+            "phone": notice.phone,
+            "stands_for": stands_for.name if stands_for else None,
+            "stands_for_phone": stands_for.phone if stands_for else None,
+            "in_place_of": in_place_of(written_note(notice.note)),
+            "to_words_zh": recipient_words(notice.to_role)[0],
+            "to_words_en": recipient_words(notice.to_role)[1],
+            "detail": _detail(notice.note),
+        }
+
+    by = (
+        mode, unit, notice.obligation, edition and edition.digest, due_at, over_s, left_s, notice.repeat, notice.person,
+        notice.phone, notice.to_role, notice.note, stands_for,
+    )  # fmt: skip
     gaps = {
         "id": notice.id,
         "link": link,
@@ -132,7 +90,7 @@ def message(
         "title_cut": _cut(incident.title, 200) if incident else None,
         "title_short": _cut(incident.title, 12) if incident else None,
     }
-    written = texts.write(reason, said, gaps)
+    written = texts.write(reason, by, said, gaps)
     return Message(
         id=notice.id,
         mode=mode,
@@ -156,6 +114,14 @@ def message(
         ack_url=ack_url,
         payload=_payload(notice, incident, unit, due_at),
     )
+
+
+def whose_place(note: str | None) -> str | None:
+    """The unit in whose place the person is noticed."""
+    if not note or NOBODY not in note:
+        return None
+    parts = written_note(note).split(NOTE_SEPARATOR)
+    return next((part.removeprefix(f"{NOBODY}:") for part in parts if part.startswith(f"{NOBODY}:")), None)
 
 
 def _payload(
@@ -188,14 +154,6 @@ def _payload(
 
 def _cut(text: str, chars: int) -> str:
     return text if len(text) <= chars else text[: chars - 1] + "…"
-
-
-def _stands_for(note: str | None) -> str | None:
-    """The unit in whose place the person is noticed."""
-    if not note:
-        return None
-    parts = written_note(note).split(NOTE_SEPARATOR)
-    return next((part.removeprefix(f"{NOBODY}:") for part in parts if part.startswith(f"{NOBODY}:")), None)
 
 
 def _detail(note: str | None) -> str | None:

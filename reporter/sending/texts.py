@@ -7,7 +7,7 @@ shown by the templates, so a text is rendered with gaps, kept, and the gaps are 
 
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -46,19 +46,24 @@ class Texts:
         self._kept: OrderedDict[tuple[object, ...], list[Gapped]] = OrderedDict()
 
     def write(
-        self, reason: NoticeReason, said: Mapping[str, object], gaps: Mapping[str, str | None]
+        self,
+        reason: NoticeReason,
+        by: tuple[object, ...],
+        said: Callable[[], Mapping[str, object]],
+        gaps: Mapping[str, str | None],
     ) -> Written:
-        """The texts where templates know what is `said` (hashable values) and the `gaps`.
+        """The texts where templates know what is `said` and the `gaps`.
 
-        Of a gap templates know whether there is something in it, and may show it whole.
+        `by` (hashable) is all that what is said depends on: it is asked for once for each. Of a gap templates know
+        whether there is something in it, and may show it whole.
 
         Errors: jinja2's, for a template that is missing or asks for what there is not.
         """
-        key = (reason, *said.items(), *[name for name, value in gaps.items() if value is None])
+        key = (reason, by, *[name for name, value in gaps.items() if value is None])
         found = self._kept.get(key)
         if found is None:
             marked = {name: None if value is None else _MARK + name + _MARK for name, value in gaps.items()}
-            found = self._kept[key] = self._rendered(reason, {**said, **marked})
+            found = self._kept[key] = self._rendered(reason, {**said(), **marked})
             if len(self._kept) > KEPT_MAX:
                 self._kept.popitem(last=False)
         subject_zh, subject_en, body_zh, body_en, short = [_filled(each, gaps) for each in found]

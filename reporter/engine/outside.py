@@ -1,0 +1,190 @@
+"""The sending process as the service sees it: started, fed, watched, started anew when it has ended.
+
+What talks to the world outside has a process of its own (`reporter.sending`): rendering and sending ten thousand
+notices takes as long as judging ten thousand breaches, and neither has to wait for the other. A channel that hangs,
+leaks or crashes takes nothing else with it.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from time import monotonic
+from typing import Final, NamedTuple
+
+import reporter
+from reporter.core.notice import Taken, Words
+from reporter.engine.again import Trouble
+from reporter.sending import frames
+from reporter.sending.frames import READY, STOP, Orders
+from reporter.sending.lane import HELD_S_MAX, Load
+from reporter.sending.sender import Back, later
+from reporter.timesource import sleep
+
+log = logging.getLogger(__name__)
+
+ENDING_S: Final = 3.0
+"""How long the process may take to end once its socket is closed, before it is killed."""
+ENDED: Final = "the sending process ended"
+STARTING_S: Final = 60.0
+WATCH_S: Final = 2.0
+
+
+class _Out(NamedTuple):
+    """A notice that the process has, since `since_s` by the monotonic clock."""
+
+    notice: Taken
+    words: Words
+    since_s: float
+
+
+class SendingProcess:
+    """Takes the place of a `Sender`, which runs in a process of its own, while `run` runs.
+
+    `is_up` is false while there is no process to send anything; `came_up` is called when there is one again. What was
+    out when a process ended comes back as an attempt that failed: nobody knows whether it was sent.
+    """
+
+    def __init__(self, orders: Orders, came_up: Callable[[], None]) -> None:
+        self._orders = orders
+        self._came_up = came_up
+        self._writer: asyncio.StreamWriter | None = None
+        self._process: Process | None = None
+        self._backs: asyncio.Queue[list[Back]] = asyncio.Queue()
+        self._out: dict[str, _Out] = {}
+        self._patience_s = orders.send_timeout_s + HELD_S_MAX + WATCH_S
+
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a process that sends."""
+        return self._writer is not None
+
+    async def send(self, load: Load) -> None:
+        """Hands notices over: each will come back."""
+        since_s = monotonic()
+        self._out.update((notice.id, _Out(notice, load.words, since_s)) for notice in load.notices)
+        if self._writer is None:
+            self._give_up()
+        else:
+            await self._write(self._writer, load)
+
+    async def back(self) -> list[Back]:
+        """Waits until something has come back, and gives all that came together."""
+        return await self._backs.get()
+
+    async def stop(self) -> None:
+        """Has nothing more started: what waits comes back at once, what is under way as it ends."""
+        if self._writer is not None:
+            await self._write(self._writer, STOP)
+
+    async def run(self) -> None:
+        """Keeps a process running until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch())
+            await self._keep()
+
+    async def _keep(self) -> None:
+        trouble = Trouble(log, "the sending process")
+        while True:
+            try:
+                async with self._started() as (reader, writer):
+                    await self._write(writer, self._orders)
+                    async with asyncio.timeout(STARTING_S):
+                        is_ready = await frames.read(reader) == READY
+                    if is_ready:
+                        trouble.over()
+                        await self._follow(reader, writer)
+                raise ConnectionError(ENDED)
+            except OSError as error:  # and TimeoutError, which is one
+                self._give_up()
+                await trouble.failed(error)
+
+    async def _follow(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Takes what comes back, until the process is gone."""
+        self._writer = writer
+        self._came_up()
+        try:
+            while (backs := await frames.read(reader)) is not None:
+                for back in backs:
+                    self._out.pop(back.id, None)
+                self._backs.put_nowait(backs)
+        finally:
+            self._writer = None
+
+    async def _watch(self) -> None:
+        """Ends a process that does not answer any more, while what is out is still on lease; another follows it."""
+        suspected = None
+        while True:
+            await sleep(WATCH_S)
+            first = next(iter(self._out.values()), None)
+            if first is None or monotonic() - first.since_s <= self._patience_s:
+                suspected = None
+            elif (
+                first is not suspected
+            ):  # it may be we who stood still: then its answers are about to be read
+                suspected = first
+            elif self._process is not None and self._process.returncode is None:
+                log.error("the sending process does not answer; it is ended")
+                self._process.kill()
+
+    @asynccontextmanager
+    async def _started(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """A process, and the socket to it. Errors: OSError where it cannot be started."""
+        ours, theirs = socket.socketpair()
+        here = str(Path(reporter.__file__).parents[1])
+        known = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
+        with theirs:
+            try:
+                # -P: what happens to lie in the working directory is none of this program.
+                self._process = process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-P", "-m", "reporter.sending", str(theirs.fileno()),
+                    stdin=DEVNULL, stdout=DEVNULL, pass_fds=[theirs.fileno()], env={**os.environ, "PYTHONPATH": known},
+                )  # fmt: skip
+            except BaseException:
+                ours.close()
+                raise
+        try:
+            reader, writer = await asyncio.open_connection(sock=ours)
+            try:
+                yield reader, writer
+            finally:
+                writer.close()
+        finally:
+            await _ended(process)
+
+    async def _write(self, writer: asyncio.StreamWriter, value: object) -> None:
+        with suppress(OSError):  # it has just ended: whoever reads learns of it, and gives up what is out
+            await frames.write(writer, value)
+
+    def _give_up(self) -> None:
+        """Gives back what is out: tried again later, in measure, since it may be what ended the process."""
+        given_up, self._out = self._out, {}
+        if given_up:
+            time = self._orders.time
+            self._backs.put_nowait(
+                [
+                    Back(each.notice.channel, id_, later(each.notice, each.words, time, ENDED))
+                    for id_, each in given_up.items()
+                ]
+            )
+
+
+async def _ended(process: Process) -> None:
+    """Waits until the process has ended, which it does when its socket is closed; kills it when it does not."""
+    try:
+        async with asyncio.timeout(ENDING_S):
+            await process.wait()
+    except (TimeoutError, asyncio.CancelledError) as error:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        if isinstance(error, asyncio.CancelledError):
+            raise
+    if process.returncode not in (0, -signal.SIGKILL):
+        log.error("the sending process ended with status %s", process.returncode)

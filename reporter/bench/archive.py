@@ -105,13 +105,15 @@ class _Run:
 
     async def _idle(self, service: Service) -> list[Sample]:
         """CPU seconds per second of doing nothing, as percent of a core."""
-        pids = {"cpu": service.pid, "broker_cpu": service.broker_pid}
-        before, started = {name: cpu_s(pid) for name, pid in pids.items()}, time.perf_counter()
+        pids = {"cpu": service.pids, "broker_cpu": [service.broker_pid]}
+        before = {name: sum(map(cpu_s, mine)) for name, mine in pids.items()}
+        started = time.perf_counter()
         await sleep(self._sizes.idle_s)
         span_s = time.perf_counter() - started
+        used_s = {name: sum(map(cpu_s, mine)) - before[name] for name, mine in pids.items()}
         return [
-            Sample("idle", f"{name}_{self._count}", "% of a core", 100 * (cpu_s(pid) - before[name]) / span_s)
-            for name, pid in pids.items()
+            Sample("idle", f"{name}_{self._count}", "% of a core", 100 * used / span_s)
+            for name, used in used_s.items()
         ]
 
     async def _memory(self, service: Service, base_mb: float | None) -> list[Sample]:
@@ -121,9 +123,11 @@ class _Run:
             first = 1000 * (self._number + 1)
             await publish(client, [occurred_event(first + i, now) for i in range(EVENTS)])
         await sleep(EVENTS_S)
-        self.resident_mb = rss_mb(service.pid)
+        self.resident_mb = sum(rss_mb(pid) for pid in service.pids)
         return [
             Sample("memory", f"rss_{self._count}", "MB", self.resident_mb, base_mb),
-            Sample("memory", f"peak_rss_{self._count}", "MB", rss_mb(service.pid, "VmHWM")),
+            Sample(
+                "memory", f"peak_rss_{self._count}", "MB", sum(rss_mb(pid, "VmHWM") for pid in service.pids)
+            ),
             Sample("memory", f"broker_rss_{self._count}", "MB", rss_mb(service.broker_pid)),
         ]

@@ -15,6 +15,7 @@ from typing import Any, Final, Self  # Any: the ready line is JSON
 import reporter
 from reporter.bench.ground import Bed
 from reporter.bench.results import BenchError
+from reporter.engine.outside import SENDING
 from reporter.wiring import NATS_FOLDER
 
 READY_S: Final = 60.0
@@ -115,6 +116,11 @@ class Service:
         return self._process.pid
 
     @property
+    def pids(self) -> list[int]:
+        """The service's process, and the one that sends for it."""
+        return [self.pid, *_sending(self.pid)]
+
+    @property
     def broker_pid(self) -> int:
         """Its embedded broker's process."""
         file = self._bed.data_dir / NATS_FOLDER / "nats-server.pid"
@@ -129,6 +135,17 @@ class Service:
     def nats(self) -> str:
         """Its broker's URL."""
         return str(self.ready["nats"])
+
+
+def _sending(pid: int) -> list[int]:
+    """The children of a service that send for it."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it may have just ended
+            parent = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
+            if int(parent) == pid and SENDING.encode() in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return found
 
 
 def rss_mb(pid: int, field: str = "VmRSS") -> float:

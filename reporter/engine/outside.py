@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 ENDING_S: Final = 3.0
 """How long the process may take to end once its socket is closed, before it is killed."""
+SENDING: Final = "reporter.sending"
+"""The module that is run."""
 ENDED: Final = "the sending process ended"
 STARTING_S: Final = 60.0
 WATCH_S: Final = 2.0
@@ -143,7 +145,7 @@ class SendingProcess:
             try:
                 # -P: what happens to lie in the working directory is none of this program.
                 self._process = process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-P", "-m", "reporter.sending", str(theirs.fileno()),
+                    sys.executable, "-P", "-m", SENDING, str(theirs.fileno()),
                     stdin=DEVNULL, stdout=DEVNULL, pass_fds=[theirs.fileno()], env={**os.environ, "PYTHONPATH": known},
                 )  # fmt: skip
             except BaseException:

@@ -16,6 +16,7 @@ The checks, besides `database`, `nats`, `intake`, `clocks` (the doorbell) and `b
 
 - `writes`: `reason` locked, full, read_only, lost or other while nothing can be written;
 - `outbox`: not ok while the broker is there and some fact cannot be published to it all the same;
+- `sending`: not ok while there is no process that sends notices;
 - `deadlines`: by the self-audit; `oldest_s`, `reason` late or audit_stopped;
 - `channels`: `last_success_at` of each, and `failing`, by channel: `failures` in a row, `since`, `reason`;
 - `clock`: `skew_ms` (the broker's clock less ours, null while not known), `jumps` counted, `jump` (`by_s`, `at`) and
@@ -37,6 +38,7 @@ from reporter.core.instants import maybe_rfc3339, rfc3339
 from reporter.engine.channelwatch import ALARM_AFTER
 from reporter.engine.doorbell import REREAD_S, Doorbell
 from reporter.engine.fence import Fence
+from reporter.engine.outside import SendingProcess
 from reporter.engine.relay import Relay
 from reporter.engine.selfaudit import SelfAudit
 from reporter.engine.troubles import Trouble, troubles_of
@@ -68,6 +70,7 @@ class Health:
         watch: ClockWatch | None = None,
         audit: SelfAudit | None = None,
         relay: Relay | None = None,
+        sending: SendingProcess | None = None,
     ) -> None:
         self._database = database
         self._bus = bus
@@ -78,6 +81,7 @@ class Health:
         self._watch = watch
         self._audit = audit
         self._relay = relay
+        self._sending = sending
         self._is_engine = "engine" in roles
         self._bad_since: dict[str, datetime] = {}
         self._told: tuple[Trouble, ...] = ()
@@ -135,6 +139,8 @@ class Health:
                 found["backlog"]["since"] = rfc3339(self._time.from_real(waiting))
         if self._relay is not None:
             found["outbox"] = {"ok": not (self._relay.is_stuck and self._bus.is_connected)}
+        if self._sending is not None:
+            found["sending"] = {"ok": not self._sending.is_missed}
         if self._audit is not None:
             found["deadlines"] = self._deadlines_check(self._audit)
         if self._watch is not None:

@@ -117,8 +117,11 @@ class Service:
         is_engine = "engine" in settings.roles
         audit = SelfAudit(gate, self.time)
         relay = Relay(database, bus, gate.signals) if is_engine else None
+        send_timeout_s = max(15.0, longest_s(channels.values()) + 5)
+        orders = Orders(settings, self.time, send_timeout_s)
+        sending = SendingProcess(orders, gate.signals.notices.set) if is_engine else None
         health = Health(
-            database, bus, fence, intake, doorbell, self.time, settings.roles, watch, audit, relay
+            database, bus, fence, intake, doorbell, self.time, settings.roles, watch, audit, relay, sending
         )
         connected = asyncio.Event()
 
@@ -132,13 +135,12 @@ class Service:
         ]
         if embedded is not None:
             parts.append(embedded.supervise())
-        if relay is not None:
-            send_timeout_s = max(15.0, longest_s(channels.values()) + 5)
+        if relay is not None and sending is not None:
             notifier = Notifier(
                 database,
                 gate,
                 channels,
-                SendingProcess(Orders(settings, self.time, send_timeout_s), gate.signals.notices.set),
+                sending,
                 self.time,
                 gate.signals,
                 send_timeout_s=send_timeout_s,

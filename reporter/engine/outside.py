@@ -7,20 +7,18 @@ leaks or crashes takes nothing else with it.
 
 import asyncio
 import logging
-import os
 import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from time import monotonic
 from typing import Final, NamedTuple
 
-import reporter
 from reporter.core.notice import Taken, Words
 from reporter.engine.again import Trouble
+from reporter.resources import PACKAGE
 from reporter.sending import frames
 from reporter.sending.frames import READY, STOP, Orders
 from reporter.sending.lane import HELD_S_MAX, Load
@@ -35,6 +33,8 @@ SENDING: Final = "reporter.sending"
 """The module that is run."""
 ENDED: Final = "the sending process ended"
 STARTING_S: Final = 60.0
+DOWN_S_MAX: Final = 10.0
+"""To start one takes a second or two."""
 WATCH_S: Final = 2.0
 
 
@@ -57,6 +57,8 @@ class SendingProcess:
         self._orders = orders
         self._came_up = came_up
         self._writer: asyncio.StreamWriter | None = None
+        self._down_s = monotonic()
+        """Since when there is none, while there is none."""
         self._process: Process | None = None
         self._backs: asyncio.Queue[list[Back]] = asyncio.Queue()
         self._out: dict[str, _Out] = {}
@@ -66,6 +68,11 @@ class SendingProcess:
     def is_up(self) -> bool:
         """Whether there is a process that sends."""
         return self._writer is not None
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether there has been none for so long that people should know."""
+        return not self.is_up and monotonic() - self._down_s > DOWN_S_MAX
 
     async def send(self, load: Load) -> None:
         """Hands notices over: each will come back."""
@@ -117,7 +124,7 @@ class SendingProcess:
                     self._out.pop(back.id, None)
                 self._backs.put_nowait(backs)
         finally:
-            self._writer = None
+            self._writer, self._down_s = None, monotonic()
 
     async def _watch(self) -> None:
         """Ends a process that does not answer any more, while what is out is still on lease; another follows it."""
@@ -139,14 +146,12 @@ class SendingProcess:
     async def _started(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         """A process, and the socket to it. Errors: OSError where it cannot be started."""
         ours, theirs = socket.socketpair()
-        here = str(Path(reporter.__file__).parents[1])
-        known = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
         with theirs:
             try:
-                # -P: what happens to lie in the working directory is none of this program.
+                # From where the package lies, which makes it found and nothing else that lies about.
                 self._process = process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-P", "-m", SENDING, str(theirs.fileno()),
-                    stdin=DEVNULL, stdout=DEVNULL, pass_fds=[theirs.fileno()], env={**os.environ, "PYTHONPATH": known},
+                    sys.executable, "-m", SENDING, str(theirs.fileno()),
+                    stdin=DEVNULL, stdout=DEVNULL, pass_fds=[theirs.fileno()], cwd=PACKAGE.parent,
                 )  # fmt: skip
             except BaseException:
                 ours.close()

@@ -100,6 +100,17 @@ def _backlog(check: Check) -> Iterator[Trouble]:
         )
 
 
+def _sending(check: Check) -> Iterator[Trouble]:
+    if not check["ok"]:
+        yield _trouble(
+            check,
+            "sending",
+            "通知发送进程未运行，通知暂不能送出，请用电话通知",
+            "The process that sends notices is not running: notices wait, use the telephone",
+            is_grave=True,
+        )
+
+
 def _outbox(check: Check) -> Iterator[Trouble]:
     if not check["ok"]:
         yield _trouble(
@@ -180,6 +191,7 @@ _TELLERS: Mapping[str, Callable[[Check], Iterator[Trouble]]] = {
     "nats": _nats,
     "backlog": _backlog,
     "outbox": _outbox,
+    "sending": _sending,
     "clock": _clock,
     "channels": _channels,
 }

@@ -5,6 +5,7 @@ It ends when the other end of its socket does, however the service ends: nothing
 
 import asyncio
 import gc
+import os
 import signal
 import socket
 import sys
@@ -27,6 +28,9 @@ async def main(descriptor: int) -> None:
     orders = await frames.read(reader)
     if not isinstance(orders, Orders):
         return
+    if orders.folder is not None:
+        with suppress(OSError):
+            os.chdir(orders.folder)
     settings = orders.settings
     configure(settings.log_level, settings.log_format)
     channels = load_channels(settings)

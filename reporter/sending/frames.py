@@ -5,7 +5,8 @@ Four bytes say how long a value is. Pickle, since both ends are the same code, s
 
 import asyncio
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final  # Any: what the other side sends
 
 from reporter.settings import Settings
@@ -18,6 +19,13 @@ STOP: Final = "stop"
 _SIZE: Final = 4
 
 
+def _folder() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:  # it has been removed
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Orders:
     """The first thing the process is told."""
@@ -25,6 +33,8 @@ class Orders:
     settings: Settings
     time: TimeSource
     send_timeout_s: float
+    folder: Path | None = field(default_factory=_folder)
+    """The service's working directory, where relative paths of its settings start."""
 
 
 async def write(writer: asyncio.StreamWriter, value: object) -> None:

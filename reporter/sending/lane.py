@@ -3,6 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from time import monotonic
 from typing import Final
 
@@ -46,6 +47,8 @@ class Lane:
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
+        self.timeout_s = channel.timeout_s if isinstance(channel, Bounded) else inf
+        """The longest that one sending takes, as the channel promises."""
         self._places = places(channel)
         self._under_way: Counter[str] = Counter()
         self._ready: tuple[deque[Ready], ...] = tuple(deque() for _ in Rank)

@@ -146,7 +146,7 @@ class Sender:
         """One attempt; whatever happens, there is a result."""
         started_s, notice = monotonic(), ready.notice
         try:
-            came = await self._attempt(lane.channel, notice, self._text(ready), ready.load.words)
+            came = await self._attempt(lane, notice, self._text(ready), ready.load.words)
         except Exception as error:
             log.exception("notice %s of incident %s was not sent", notice.id, notice.incident_id)
             came = later(notice, ready.load.words, self._time, f"internal error: {type(error).__name__}")
@@ -160,10 +160,15 @@ class Sender:
             notice, ready.load.words, self._texts, now, public_url=self._public_url, ack_url=ack_url
         )
 
-    async def _attempt(self, channel: Channel, notice: Taken, text: Message, words: Words) -> NoticeResult:
+    async def _attempt(self, lane: Lane, notice: Taken, text: Message, words: Words) -> NoticeResult:
         try:
-            async with asyncio.timeout(self._send_timeout_s):
-                receipt = await channel.send(text)
+            if lane.timeout_s <= self._send_timeout_s:
+                receipt = await lane.channel.send(
+                    text
+                )  # it keeps the time itself: to do so twice is not for nothing
+            else:
+                async with asyncio.timeout(self._send_timeout_s):
+                    receipt = await lane.channel.send(text)
         except ChannelError as error:
             if error.permanent:
                 return result(notice, NoticeState.FAILED, str(error))

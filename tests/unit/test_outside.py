@@ -165,6 +165,17 @@ async def test_it_ends_with_the_service_and_its_secrets_are_nowhere_to_be_seen()
     assert children() == []
 
 
+async def test_one_that_is_missing_for_long_is_told_to_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running() as process:
+        assert not process.is_missed
+    assert not process.is_up
+    assert not process.is_missed, "that it is being started anew is no trouble yet"
+
+    monkeypatch.setattr(outside, "DOWN_S_MAX", 0.0)
+
+    assert process.is_missed
+
+
 async def test_where_none_can_be_started_that_is_said_and_tried_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

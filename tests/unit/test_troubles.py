@@ -14,6 +14,7 @@ WELL: dict[str, Check] = {
     "clocks": {"ok": True},
     "backlog": {"ok": True},
     "outbox": {"ok": True},
+    "sending": {"ok": True},
     "deadlines": {"ok": True, "oldest_s": 0.0},
     "clock": {"ok": True, "skew_ms": 3, "jumps": 0},
 }
@@ -44,6 +45,7 @@ def test_when_all_is_well_nothing_is_said() -> None:
         ("clocks", {"ok": False}, "clocks", "停止"),
         ("backlog", {"ok": False}, "backlog", "积压"),
         ("outbox", {"ok": False}, "outbox", "发不到"),
+        ("sending", {"ok": False}, "sending", "暂不能送出"),
         ("deadlines", {"ok": False, "reason": "late", "oldest_s": 12.4}, "deadlines_late", "判定滞后 12 秒"),
         ("deadlines", {"ok": False, "reason": "audit_stopped", "oldest_s": 0}, "audit_stopped", "自查"),
         ("clock", {"ok": False, "reason": "skew", "skew_ms": -2500}, "clock_skew", "2.5 秒"),

@@ -159,7 +159,7 @@ class Health:
             async with asyncio.timeout(DATABASE_TIMEOUT_S):
                 if await schema.revision(self._database) != schema.REVISION:
                     return {"ok": False, "reason": "schema"}
-                async with self._database.snapshot() as connection:
+                async with self._database.glance() as connection:
                     await connection.execute(text("SELECT 1"))
         except Exception as error:  # whatever it is, the database cannot be used
             return {"ok": False, "reason": type(error).__name__}
@@ -168,7 +168,7 @@ class Health:
     async def _channels_check(self) -> dict[str, object]:
         """Always ok: a channel that fails is told on the board, and makes nothing here less ready."""
         try:
-            async with asyncio.timeout(DATABASE_TIMEOUT_S), self._database.snapshot() as connection:
+            async with asyncio.timeout(DATABASE_TIMEOUT_S), self._database.glance() as connection:
                 known = await channelstates.load(connection)
         except Exception as error:  # the next look knows more
             return {"ok": True, "reason": type(error).__name__}

@@ -59,8 +59,8 @@ class UnitContact(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What some notices speak of, read in one go: incidents by id, due instants of obligations by (incident,
-    obligation), units by code, editions by digest, and the obligations that a report has met."""
+    """What some notices speak of, read in one go: incidents by id, due instants of their obligations by (incident,
+    obligation), units by code, editions by digest, and those of the obligations that a report has met."""
 
     incidents: Mapping[str, IncidentWords]
     dues: Mapping[tuple[str, str], datetime]

@@ -38,7 +38,7 @@ REREAD_S: Final = 1.0
 UNSENT_BATCH: Final = 1000
 UNSENT_GIVES_WAY_S: Final = 5.0
 RESULTS_BATCH: Final = 1000
-GATHER_S: Final = 2.0
+GATHER_S: Final = 4.0
 """How long results may gather while others are under way and all goes well: first people are told, then it is
 recorded that they were. What failed is recorded at once, since another channel may wait for it."""
 UNRECORDED_MAX: Final = 10_000
@@ -168,10 +168,11 @@ class Notifier:
            for `UNSENT_GIVES_WAY_S` at most.
         """
         now, found = self._time.now(), list[tuple[Share, list[Due]]]()
-        async with self._database.snapshot() as connection:
+        async with self._database.glance() as connection:
             if not await is_anything_due(connection, now):
                 self._gave_way_s = monotonic()
                 return False
+        async with self._database.snapshot() as connection:
             short = [name for name, share in self._shares.items() if share.is_short and self._sender.is_up]
             for name in await channels_due(connection, short, now):
                 share = self._shares[name]

@@ -255,7 +255,7 @@ class Gate:
 
     async def sweep(self) -> None:
         """Notices what has been held for a minute, and rejections counted since the last notice of their subject."""
-        async with self.database.snapshot() as connection:
+        async with self.database.glance() as connection:
             is_due = await self._apart.is_due(connection, self.time.now())
             is_applicable = await inbox.is_any_applicable(connection)
         if is_applicable:
@@ -318,7 +318,7 @@ class Gate:
 
     async def next_looks(self) -> tuple[datetime | None, datetime | None]:
         """The earliest reminder and the earliest judgement that any clock waits for."""
-        async with self.database.snapshot() as connection:
+        async with self.database.glance() as connection:
             return await incidents.next_looks(connection)
 
     async def _directory(self, connection: AsyncConnection) -> Directory:

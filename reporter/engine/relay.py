@@ -97,13 +97,13 @@ class Relay:
 
     async def _publish_page(self, after: int, behind: set[str]) -> "_Page":
         """Publishes up to `BATCH_MAX` rows past `after`, except those left `behind`, to whom it adds who gets stuck."""
-        async with self._database.snapshot() as connection:
+        async with self._database.glance() as connection:
             rows = await outbox.load_unsent(connection, BATCH_MAX, after)
         if not rows:
             if after == 0:
                 self._stuck.clear()  # another replica may have published it
                 self.is_stuck = False
-            async with self._database.snapshot() as connection:
+            async with self._database.glance() as connection:
                 metrics.OUTBOX_ROWS.set(await outbox.count_unsent(connection))
             return _Page(None)
         sent = await self._send(rows, behind)

@@ -22,7 +22,8 @@ async def words_of(connection: AsyncConnection, editions: Editions, notices: Seq
     """All that these notices speak of."""
     ids = {notice.incident_id for notice in notices if notice.incident_id is not None}
     incidents = await incident_words(connection, ids)
-    dues, met = await obligation_dues(connection, ids)
+    obligations = {notice.obligation for notice in notices if notice.obligation is not None}
+    dues, met = await obligation_dues(connection, ids, obligations)
     codes = {notice.unit for notice in notices} | {incident.unit for incident in incidents.values()}
     codes |= {unit for notice in notices if (unit := whose_place(notice.note))}
     known: dict[str, Edition] = {}

@@ -69,11 +69,12 @@ async def mark(connection: AsyncConnection, numbers: Iterable[int]) -> None:
 
 async def index_pending(database: Database) -> int:
     """Makes up to a page of noted incidents findable. Returns how many notes are gone: 0 when nothing waits."""
-    async with database.snapshot() as connection:
-        notes = select(PENDING.c.id, PENDING.c.number).order_by(PENDING.c.id).limit(PAGE)
+    notes = select(PENDING.c.id, PENDING.c.number).order_by(PENDING.c.id).limit(PAGE)
+    async with database.glance() as connection:
         waiting = (await connection.execute(notes)).all()
-        if not waiting:
-            return 0
+    if not waiting:
+        return 0
+    async with database.snapshot() as connection:
         found = await documents(connection, {number for _, number in waiting})
     async with database.transaction() as connection:
         if not await _is_mine(connection):

@@ -115,12 +115,13 @@ async def give_back(connection: AsyncConnection, ids: Sequence[str], now: dateti
 
 
 async def obligation_dues(
-    connection: AsyncConnection, incident_ids: Collection[str]
+    connection: AsyncConnection, incident_ids: Collection[str], obligations: Collection[str]
 ) -> tuple[dict[tuple[str, str], datetime], frozenset[tuple[str, str]]]:
-    """When the obligations of these incidents are due as things stand, by (incident, obligation); and those met."""
+    """When these obligations of these incidents are due as things stand, by (incident, obligation); and those met."""
     found = select(Incident.id, Clock.obligation, Clock.due_at, Clock.met_at)
-    mine = found.join(Clock, Clock.number == Incident.number).where(Incident.id.in_(incident_ids))
-    rows = (await connection.execute(mine)).all()
+    found = found.join(Clock, Clock.number == Incident.number)
+    mine = Incident.id.in_(incident_ids), Clock.obligation.in_(obligations)
+    rows = (await connection.execute(found.where(*mine))).all()
     dues = {(incident, obligation): due_at for incident, obligation, due_at, _ in rows}
     return dues, frozenset((row[0], row[1]) for row in rows if row[3] is not None)
 

@@ -45,6 +45,22 @@ async def test_a_statement_is_one_visit(database: Database, visits: list[str]) -
     await database.close()
 
 
+async def test_a_glance_is_one_visit_and_sees_what_is_committed(
+    database: Database, visits: list[str]
+) -> None:
+    count = text("SELECT count(*) FROM pairs")
+    async with database.glance() as connection:
+        await connection.execute(count)  # the connection is open now
+    for number in range(2):
+        visits.clear()
+        async with database.glance() as connection:
+            assert (await connection.execute(count)).scalar_one() == number
+        assert len(visits) == 1
+        async with database.transaction() as connection:
+            await connection.execute(text("INSERT INTO pairs (value) VALUES ('a')"))
+    await database.close()
+
+
 async def test_it_says_which_rows_it_concerned(database: Database) -> None:
     async with database.transaction() as connection:
         one = await connection.execute(text("INSERT INTO pairs (value) VALUES ('a')"))

@@ -26,7 +26,8 @@ REREAD_S = 0.5
 ALARM = "alarm"
 ASK_AGAIN_S = 0.02
 """Pause before the broker is asked again while a judgement waits for its word."""
-TICK_CLOCKS_MAX = 1_000
+TICK_CLOCKS_MAX = 2_000
+TICK_CLOCKS_MAX_TOLD = 1_000
 """When many are due at once, the first need not wait for a long transaction, and the last not for many short ones."""
 GIVE_WAY_S_MAX = 0.1
 """How long notices may be taken before the next deadlines are judged."""
@@ -96,8 +97,12 @@ class Doorbell:
                 continue
             clocks = TICK_CLOCKS
             await self._give_way()
-            while await self._gate.tick(through, clocks := min(2 * clocks, TICK_CLOCKS_MAX)):
+            while await self._gate.tick(through, clocks := min(2 * clocks, self._clocks_max())):
                 await self._give_way()
+
+    def _clocks_max(self) -> int:
+        """How many clocks to judge in one transaction when many are due: fewer while there are people to be told."""
+        return TICK_CLOCKS_MAX_TOLD if self._gate.signals.is_telling else TICK_CLOCKS_MAX
 
     async def _give_way(self) -> None:
         """Lets the notices of one commit be taken before the next: else those who send would wait for all of them."""

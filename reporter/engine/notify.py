@@ -106,6 +106,7 @@ class Notifier:
         self._shares = {name: Share(name, channel) for name, channel in channels.items() if name != DESK}
         self._sender = sender
         self._time = time
+        self._signals = signals
         self._wake, self._calm, self._taken = signals.notices, signals.calm, signals.taken
         self._settling: asyncio.Task[None] | None = None
         self._gave_way_s = 0.0
@@ -228,6 +229,7 @@ class Notifier:
         if leaving:
             share.take(leaving)
             self._is_idle.clear()
+            self._signals.is_telling = True
             await self._sender.send(Load(share.name, leaving, words, self._link_key))
         return len(taken) > 0 and len(found) > len(ids)
 
@@ -251,6 +253,7 @@ class Notifier:
                     await trouble.failed(error)
             if not self._is_busy:
                 self._is_idle.set()
+                self._signals.is_telling = False
             if any(self._shares[channel].is_short for channel in {back.channel for back in backs}):
                 self._wake.set()
 

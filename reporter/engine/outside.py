@@ -127,16 +127,17 @@ class SendingProcess:
             self._writer, self._down_s = None, monotonic()
 
     async def _watch(self) -> None:
-        """Ends a process that does not answer any more, while what is out is still on lease; another follows it."""
+        """Ends a process that does not answer any more, while what is out is still on lease; another follows it.
+
+        It is looked at twice: it may be we who stood still, and then its answers are about to be read.
+        """
         suspected = None
         while True:
             await sleep(WATCH_S)
             first = next(iter(self._out.values()), None)
             if first is None or monotonic() - first.since_s <= self._patience_s:
                 suspected = None
-            elif (
-                first is not suspected
-            ):  # it may be we who stood still: then its answers are about to be read
+            elif first is not suspected:
                 suspected = first
             elif self._process is not None and self._process.returncode is None:
                 log.error("the sending process does not answer; it is ended")

@@ -103,6 +103,8 @@ class Relay:
             if after == 0:
                 self._stuck.clear()  # another replica may have published it
                 self.is_stuck = False
+                metrics.OUTBOX_ROWS.set(0)
+                return _Page(None)
             async with self._database.glance() as connection:
                 metrics.OUTBOX_ROWS.set(await outbox.count_unsent(connection))
             return _Page(None)

@@ -74,6 +74,12 @@ _STATES = {each.value: each for each in IncidentState}
 _DIGEST = TRACKED_COLUMNS.index("edition_digest")
 _INCIDENT_COLUMNS = tuple(name for name in INCIDENT.c.keys() if name != "number")  # noqa: SIM118
 _NUMBERS = select(INCIDENT.c.number, INCIDENT.c.id).where(INCIDENT.c.id.in_(bindparam("ids", expanding=True)))
+_NEXT_LOOKS = select(
+    *(
+        select(column).where(column.is_not(None)).order_by(column).limit(1).scalar_subquery()
+        for column in (CLOCK.c.remind_at, CLOCK.c.judge_at)
+    )
+)
 _opened = binder(INCIDENT, _INCIDENT_COLUMNS)
 _CLOCK = as_stored(CLOCK.c[name] for name in CLOCK_COLUMNS)
 _TRACKED = as_stored(INCIDENT.c[name] for name in TRACKED_COLUMNS)
@@ -287,8 +293,5 @@ async def taken_codes(connection: AsyncConnection, day: str, codes: Sequence[str
 
 async def next_looks(connection: AsyncConnection) -> tuple[datetime | None, datetime | None]:
     """The earliest reminder and the earliest judgement that any clock waits for."""
-    first = []
-    for column in (CLOCK.c.remind_at, CLOCK.c.judge_at):
-        at = select(column).where(column.is_not(None)).order_by(column).limit(1)
-        first.append((await connection.execute(at)).scalar_one_or_none())
-    return first[0], first[1]
+    remind_at, judge_at = (await connection.execute(_NEXT_LOOKS)).one()
+    return remind_at, judge_at

@@ -223,10 +223,8 @@ class Notifier:
             taken = await take(connection, ids, self._time.now(), time_in(self._time, self._lease_s))
         async with self._database.snapshot() as connection:
             words = await words_of(connection, self._editions, taken)
-        moot = [notice for notice in taken if is_moot(notice, words)]
-        await self._hand_over([_unsent(notice) for notice in moot])
-        leaving = [notice for notice in taken if notice not in moot] if moot else taken
-        if leaving:
+        await self._hand_over([_unsent(notice) for notice in taken if is_moot(notice, words)])
+        if leaving := [notice for notice in taken if not is_moot(notice, words)]:
             share.take(leaving)
             self._is_idle.clear()
             self._signals.is_telling = True
@@ -277,9 +275,9 @@ class Notifier:
     async def _watch_over(self, results: Sequence[NoticeResult]) -> None:
         """Notes which channels work. What cannot be noted is told by the log, and stops nothing."""
         try:
-            for result in results:
-                said = (result.note or "").rpartition(ATTEMPT_MARK)[2]
-                await self._watch.note(result.channel, said if result.is_trouble else None)
+            for each in results:
+                said = (each.note or "").rpartition(ATTEMPT_MARK)[2]
+                await self._watch.note(each.channel, said if each.is_trouble else None)
             await self._watch.save()
         except Exception:
             log.exception("how the channels fare could not be written down")
@@ -300,12 +298,12 @@ class Notifier:
                     await trouble.failed(error)
                     continue
                 log.exception("%d results of notices could not be recorded", len(results))
-                for result in results if len(results) > 1 else ():
-                    await self._hand_over([result])
+                for each in results if len(results) > 1 else ():
+                    await self._hand_over([each])
             else:
                 trouble.over()
-                for result in results:
-                    metrics.NOTICES.labels(result.channel, result.state).inc()
+                for each in results:
+                    metrics.NOTICES.labels(each.channel, each.state).inc()
             return
 
     @property

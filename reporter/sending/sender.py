@@ -162,10 +162,10 @@ class Sender:
 
     async def _attempt(self, lane: Lane, notice: Taken, text: Message, words: Words) -> NoticeResult:
         try:
-            if lane.timeout_s <= self._send_timeout_s:
-                receipt = await lane.channel.send(
-                    text
-                )  # it keeps the time itself: to do so twice is not for nothing
+            if (
+                lane.timeout_s <= self._send_timeout_s
+            ):  # it keeps the time itself, and to do so twice has its price
+                receipt = await lane.channel.send(text)
             else:
                 async with asyncio.timeout(self._send_timeout_s):
                     receipt = await lane.channel.send(text)

@@ -44,8 +44,9 @@ recorded that they were. What failed is recorded at once, since another channel 
 UNRECORDED_MAX: Final = 10_000
 """Results that wait for their commit; beyond that nothing more is sent."""
 LEASE_MARGIN_S: Final = 15.0
-WIND_UP_S: Final = 2.0
-"""How long, at the end, what is under way may take to come back and be recorded; the rest is sent again later."""
+UNDER_WAY_S_MAX: Final = 2.0
+RECORDING_S_MAX: Final = 5.0
+"""How long, at the end, what is under way may take to come back, and then to be recorded; what is not comes again."""
 
 
 class Receiving(Protocol):
@@ -125,8 +126,8 @@ class Notifier:
         self._is_idle.set()
 
     async def run(self) -> None:
-        """Runs until cancelled. What has been sent by then is recorded, in `WIND_UP_S` at most; what could not be is
-        sent again by whoever runs next."""
+        """Runs until cancelled. What has been sent by then is recorded, as far as that is possible in a few seconds;
+        the rest is sent again by whoever runs next."""
         async with asyncio.TaskGroup() as group:
             for task in (self._sender.run(), self._collect(), self._record()):
                 group.create_task(task)
@@ -155,10 +156,12 @@ class Notifier:
 
     async def _wind_up(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(WIND_UP_S):
+            async with asyncio.timeout(UNDER_WAY_S_MAX):
                 await self._sender.stop()
                 await self._is_idle.wait()
-                self._is_pressing.set()
+        self._is_pressing.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RECORDING_S_MAX):
                 await self._results.join()
 
     async def _pass(self, group: asyncio.TaskGroup) -> bool:

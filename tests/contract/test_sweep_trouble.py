@@ -32,7 +32,7 @@ async def test_an_outage_is_one_line_at_its_start_and_one_at_its_end(
         if len(failed) >= TRIES:
             tries.set()
 
-    for engine in (database._writer, database._reader):
+    for engine in (database._writer, database._reader, database._glancer):
         event.listen(engine.sync_engine, "handle_error", note)
     caplog.set_level(logging.INFO, heartbeat.log.name)
 

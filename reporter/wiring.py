@@ -1,7 +1,6 @@
 """Builds every object once and runs the service: the only module that knows them all."""
 
 import asyncio
-import gc
 import json
 import logging
 import os
@@ -14,6 +13,7 @@ from datetime import timedelta
 from time import monotonic
 from types import TracebackType
 
+from reporter import collector
 from reporter.bus import Bus
 from reporter.busclient import access_of
 from reporter.catalog import Catalog, load
@@ -250,7 +250,7 @@ async def serve(settings: Settings) -> int:
         loop.add_signal_handler(number, stop.set)
     try:
         async with Service(settings) as service:
-            _spare_the_collector()
+            collector.spare()
             if service.setup_link is not None:
                 print(_FIRST_RUN.format(link=service.setup_link), file=sys.stderr, flush=True)
             print(json.dumps(service.ready), flush=True)
@@ -262,13 +262,6 @@ async def serve(settings: Settings) -> int:
         log.critical("a part of the service failed for good; it ends", exc_info=True)
         return 1
     return 0
-
-
-def _spare_the_collector() -> None:
-    """Takes what is loaded out of the garbage collector's sight: a batch makes no cycles, and looking cost a tenth."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
 
 
 @asynccontextmanager

@@ -118,7 +118,7 @@ class Service:
     @property
     def pids(self) -> list[int]:
         """The service's process, and the one that sends for it."""
-        return [self.pid, *_sending(self.pid)]
+        return [self.pid, *sending_pids(self.pid)]
 
     @property
     def broker_pid(self) -> int:
@@ -137,8 +137,8 @@ class Service:
         return str(self.ready["nats"])
 
 
-def _sending(pid: int) -> list[int]:
-    """The children of a service that send for it."""
+def sending_pids(pid: int) -> list[int]:
+    """The children of the process `pid` that send for it, as /proc has them."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it may have just ended

@@ -1,7 +1,7 @@
 """What a channel is: one async method, which sends one message or says whether trying again can help.
 
-A channel knows nothing of incidents, the database or retries: it is handed finished texts, and the loop in
-`sending/` owns wording and patience, `engine/notify.py` the order and the record.
+A channel knows nothing of incidents, the database or retries: it is handed finished texts. `sending/`
+owns wording and patience, `engine/notify.py` the order and the record.
 """
 
 from collections.abc import Mapping

@@ -4,13 +4,13 @@ It ends when the other end of its socket does, however the service ends: nothing
 """
 
 import asyncio
-import gc
 import os
 import signal
 import socket
 import sys
 from contextlib import suppress
 
+from reporter import collector
 from reporter.channels.folder import close_channels, load_channels
 from reporter.logs import configure
 from reporter.render import Renderer
@@ -69,8 +69,7 @@ def _warm(renderer: Renderer) -> None:
     import aiohttp  # noqa: F401
 
     renderer.prepare("notices/")
-    gc.freeze()  # what is loaded stays: the collector need not look at it …
-    gc.set_threshold(50_000, 20, 20)  # … nor often at the rest, which makes no cycles
+    collector.spare()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from reporter.bench.service import sending_pids
 from reporter.core.notice import UnitContact, Words
 from reporter.core.terms import NoticeState
 from reporter.engine import outside
@@ -63,15 +64,7 @@ async def backs(process: SendingProcess, count: int) -> dict[str, Back]:
 
 def children() -> list[int]:
     """The sending processes of this process."""
-    found = []
-    for status_file in Path("/proc").glob("[0-9]*/status"):
-        try:
-            is_mine = f"PPid:\t{os.getpid()}\n" in status_file.read_text()
-            if is_mine and b"reporter.sending" in (status_file.parent / "cmdline").read_bytes():
-                found.append(int(status_file.parent.name))
-        except OSError:
-            continue  # it has just ended
-    return found
+    return sending_pids(os.getpid())
 
 
 def seen_of(pid: int) -> bytes:

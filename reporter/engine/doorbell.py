@@ -95,14 +95,12 @@ class Doorbell:
             if not await self._gate.tick(through):
                 await sleep(ASK_AGAIN_S)  # another replica is judging them at this moment
                 continue
-            clocks = TICK_CLOCKS
+            clocks, most = TICK_CLOCKS, TICK_CLOCKS_MAX
             await self._give_way()
-            while await self._gate.tick(through, clocks := min(2 * clocks, self._clocks_max())):
+            while await self._gate.tick(through, clocks := min(2 * clocks, most)):
                 await self._give_way()
-
-    def _clocks_max(self) -> int:
-        """How many clocks to judge in one transaction when many are due: fewer while there are people to be told."""
-        return TICK_CLOCKS_MAX_TOLD if self._gate.signals.is_telling else TICK_CLOCKS_MAX
+                if not self._gate.signals.told.is_set():
+                    most = TICK_CLOCKS_MAX_TOLD
 
     async def _give_way(self) -> None:
         """Lets the notices of one commit be taken before the next: else those who send would wait for all of them."""

@@ -43,6 +43,8 @@ GATHER_S: Final = 4.0
 recorded that they were. What failed is recorded at once, since another channel may wait for it."""
 UNRECORDED_MAX: Final = 10_000
 """Results that wait for their commit; beyond that nothing more is sent."""
+MANY: Final = 100
+"""Notices on their way to which others give way."""
 LEASE_MARGIN_S: Final = 15.0
 UNDER_WAY_S_MAX: Final = 2.0
 RECORDING_S_MAX: Final = 5.0
@@ -172,6 +174,8 @@ class Notifier:
            for `UNSENT_GIVES_WAY_S` at most.
         """
         now, found = self._time.now(), list[tuple[Share, list[Due]]]()
+        if self._is_calm:
+            self._is_pressing.set()
         async with self._database.glance() as connection:
             if not await is_anything_due(connection, now):
                 self._gave_way_s = monotonic()
@@ -184,8 +188,7 @@ class Notifier:
         goes_on = False
         for share, candidates in found:
             goes_on = await self._fill(share, candidates) or goes_on
-        is_calm = self._calm.is_set() and not self._is_busy
-        if is_calm or monotonic() - self._gave_way_s >= UNSENT_GIVES_WAY_S:
+        if self._is_calm or monotonic() - self._gave_way_s >= UNSENT_GIVES_WAY_S:
             self._gave_way_s = monotonic()
             if self._settling is None or self._settling.done():
                 self._settling = group.create_task(self._settle_unsent())
@@ -229,8 +232,7 @@ class Notifier:
         await self._hand_over([_unsent(notice) for notice in taken if is_moot(notice, words)])
         if leaving := [notice for notice in taken if not is_moot(notice, words)]:
             share.take(leaving)
-            self._is_idle.clear()
-            self._signals.is_telling = True
+            self._note_how_many()
             await self._sender.send(Load(share.name, leaving, words, self._link_key))
         return len(taken) > 0 and len(found) > len(ids)
 
@@ -243,7 +245,7 @@ class Notifier:
                 self._shares[back.channel].came(back)
                 if back.result is not None:
                     await self._results.put(back.result)
-            if any(back.result is not None and back.result.is_trouble for back in backs) or not self._is_busy:
+            if any(back.result is not None and back.result.is_trouble for back in backs) or self._is_calm:
                 self._is_pressing.set()
             if unstarted := [back.id for back in backs if back.result is None]:
                 try:
@@ -252,9 +254,7 @@ class Notifier:
                     trouble.over()
                 except Exception as error:  # then they come back after their lease
                     await trouble.failed(error)
-            if not self._is_busy:
-                self._is_idle.set()
-                self._signals.is_telling = False
+            self._note_how_many()
             if any(self._shares[channel].is_short for channel in {back.channel for back in backs}):
                 self._wake.set()
 
@@ -309,10 +309,19 @@ class Notifier:
                     metrics.NOTICES.labels(each.channel, each.state).inc()
             return
 
+    def _note_how_many(self) -> None:
+        """Says whether many notices are on their way, and whether any is."""
+        held = sum(share.held for share in self._shares.values())
+        for event, is_true in ((self._is_idle, not held), (self._signals.told, held < MANY)):
+            if is_true:
+                event.set()
+            else:
+                event.clear()
+
     @property
-    def _is_busy(self) -> bool:
-        """Whether anything is on its way."""
-        return any(share.is_busy for share in self._shares.values())
+    def _is_calm(self) -> bool:
+        """Whether no deadline is being judged and no notice is on its way."""
+        return self._calm.is_set() and self._is_idle.is_set()
 
 
 def _unsent(notice: Taken) -> NoticeResult:

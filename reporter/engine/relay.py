@@ -10,6 +10,7 @@ import json
 import logging
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 
@@ -58,6 +59,8 @@ class Relay:
         self._signals = signals
         self._stuck: dict[str, float] = {}
         """Incidents whose next line could not be published, and until when (monotonic) they are left alone."""
+        self._telling_since_s = monotonic()
+        """Since when (monotonic) this has given way to notices: once, however long a channel may hang."""
         self.is_stuck = False
         """Whether something could not be published at the last attempt: what `/readyz` sees of this loop."""
 
@@ -116,15 +119,18 @@ class Relay:
         return _Page(rows[-1].seq, len(sent) < len(rows))
 
     async def _give_way(self) -> None:
-        """Lets deadlines go first, and a backlog of messages, each for a while: the disk and the broker are shared."""
+        """Lets deadlines go first, people, and a backlog of messages, each for a while: the machine is shared."""
         given_up_at = monotonic() + BACKLOG_S_MAX
         while self._signals.backlog and monotonic() < given_up_at:
             await sleep(LOOK_S)
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(GIVE_WAY_S_MAX):
                 await self._signals.calm.wait()
-        except TimeoutError:
-            pass
+        if self._signals.told.is_set():
+            self._telling_since_s = monotonic()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._telling_since_s + GIVE_WAY_S_MAX - monotonic()):
+                await self._signals.told.wait()
 
     async def _send(self, rows: Sequence[AnyRow], behind: set[str]) -> list[int]:
         """Publishes the rows, an incident's one after the other; returns the sequences that were acknowledged.

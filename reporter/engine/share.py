@@ -52,6 +52,11 @@ class Share:
         return bool(self._held)
 
     @property
+    def held(self) -> int:
+        """How many are on their way."""
+        return len(self._held)
+
+    @property
     def free(self) -> int:
         """How many more may be taken."""
         return self._places + self._ahead_max - len(self._held)

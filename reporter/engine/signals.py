@@ -24,14 +24,15 @@ class Signals:
     """Cleared while deadlines are being judged, so that publishing gives way."""
     taken: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared while notices are being taken to be sent: judging what comes next gives way for a moment."""
-    is_telling: bool = False
-    """Notices are on their way to people."""
+    told: asyncio.Event = field(default_factory=asyncio.Event)
+    """Cleared while many notices are on their way to people, so that publishing gives way and commits are short."""
     backlog: bool = False
     """More messages have arrived than one batch holds: publishing gives way for longer."""
 
     def __post_init__(self) -> None:
         self.calm.set()
         self.taken.set()
+        self.told.set()
 
 
 class Units:

@@ -66,7 +66,7 @@ async def _give_back(sender: Sender, writer: asyncio.StreamWriter) -> None:
 
 def _warm(renderer: Renderer) -> None:
     """Loads now what the first notice of all would have to wait for."""
-    import aiohttp  # noqa: F401
+    import wreq  # noqa: F401
 
     renderer.prepare("notices/")
     collector.spare()

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from reporter.channels import ChannelError, load_channels
-from reporter.channels.posting import ANSWER_BYTES_MAX, HOSTS_KEPT_MAX
+from reporter.channels.posting import ANSWER_BYTES_MAX, IDLE_MAX
 from reporter.channels.webhook import Webhook, signature
 from reporter.core.terms import NoticeState
 from reporter.settings import Settings, SettingsError
@@ -119,7 +119,9 @@ async def test_nobody_listening_is_tried_again(webhook: Webhook) -> None:
     assert not (await failing(webhook, "http://127.0.0.1:9/")).permanent
 
 
-@pytest.mark.parametrize("url", ["ftp://a.example/", "https://", "nonsense"])
+@pytest.mark.parametrize(
+    "url", ["ftp://a.example/", "https://", "nonsense", "http:///x", "http://a:99999/", "http://a b/"]
+)
 async def test_what_is_no_web_address_is_permanent(webhook: Webhook, url: str) -> None:
     assert (await failing(webhook, url)).permanent
 
@@ -185,12 +187,11 @@ async def test_an_authority_that_cannot_be_read_is_told_and_tried_again(
 
 async def test_of_many_hosts_only_some_keep_connections_open(webhook: Webhook) -> None:
     async with AsyncExitStack() as stack:
-        hosts = [await stack.enter_async_context(listening()) for _ in range(HOSTS_KEPT_MAX + 2)]
-        for _ in range(2):
-            for host in hosts:
-                await webhook.send(a_message(host.url()))
+        hosts = [await stack.enter_async_context(listening()) for _ in range(IDLE_MAX + 4)]
+        for host in (*hosts, *hosts):
+            await webhook.send(a_message(host.url()))
 
-        assert [host.connections for host in hosts] == [1] * HOSTS_KEPT_MAX + [2, 2]
+        assert sum(host.connections for host in hosts) >= len(hosts) + 4
 
 
 async def test_cookies_are_not_kept(webhook: Webhook, hooks: Hooks) -> None:

@@ -146,6 +146,7 @@ class Service:
                 send_timeout_s=send_timeout_s,
                 has_links=settings.public_url is not None,
             )
+            gate.reserving = notifier.reserving
             replica = f"{socket.gethostname()}/{os.getpid()}"
             parts += [
                 doorbell.run(),

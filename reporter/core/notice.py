@@ -39,6 +39,13 @@ class Taken(NamedTuple):
     rank: int = Rank.PLAIN
 
 
+class Lease(NamedTuple):
+    """Notices that are taken from the moment they are written, and until when."""
+
+    ids: Set[str] = frozenset()
+    until: datetime | None = None
+
+
 class IncidentWords(NamedTuple):
     """What a notice says of its incident."""
 

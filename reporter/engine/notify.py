@@ -18,6 +18,7 @@ from reporter.core.notice import ATTEMPT_MARK, NoticeResult, Taken, result, writ
 from reporter.core.roster import DESK
 from reporter.core.terms import NoticeState
 from reporter.engine.again import Trouble
+from reporter.engine.atonce import AtOnce, Ready, Reserving
 from reporter.engine.channelwatch import ChannelWatch
 from reporter.engine.share import Share
 from reporter.engine.signals import Signals
@@ -59,13 +60,8 @@ class Receiving(Protocol):
         ...
 
 
-class Sends(Protocol):
+class Sends(Ready, Protocol):
     """Whoever sends notices: a `Sender`, or the process that has one."""
-
-    @property
-    def is_up(self) -> bool:
-        """Whether anything can be handed over now."""
-        ...
 
     async def run(self) -> None:
         """Sends until cancelled."""
@@ -118,11 +114,14 @@ class Notifier:
         self._lease_s = send_timeout_s + LEASE_MARGIN_S
         self._has_links = has_links
         self._link_key: bytes | None = None
+        self._at_once = AtOnce(self._shares, sender, time, self._lease_s, self._wake)
         self._watch = ChannelWatch(database, time)
         self._editions = Editions()
         self._results: asyncio.Queue[NoticeResult] = asyncio.Queue(UNRECORDED_MAX)
         self._is_pressing = asyncio.Event()
         """Whether results should be recorded now."""
+        self._is_gathering = False
+        """Whether results wait to be recorded."""
         self._is_idle = asyncio.Event()
         """Whether nothing is on its way."""
         self._is_idle.set()
@@ -156,10 +155,19 @@ class Notifier:
                     async with asyncio.timeout(REREAD_S):
                         await self._wake.wait()
 
+    @property
+    def reserving(self) -> Reserving:
+        """For the gate: around a transaction whose notices may leave at once."""
+        return self._at_once.reserving
+
     async def _wind_up(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(UNDER_WAY_S_MAX):
                 await self._sender.stop()
+                if unsent := self._at_once.close():
+                    async with self._database.transaction() as connection:
+                        await give_back(connection, unsent, self._time.now())
+                    self._note_how_many()
                 await self._is_idle.wait()
         self._is_pressing.set()
         with suppress(TimeoutError):
@@ -173,8 +181,10 @@ class Notifier:
         2. What nobody sends, beside the rest: while channels are at work or deadlines are being judged it gives way,
            for `UNSENT_GIVES_WAY_S` at most.
         """
+        while (reserved := self._at_once.next()) is not None:
+            await self._leave(*reserved)
         now, found = self._time.now(), list[tuple[Share, list[Due]]]()
-        if self._is_calm:
+        if self._is_calm and self._is_gathering:
             self._is_pressing.set()
         async with self._database.glance() as connection:
             if not await is_anything_due(connection, now):
@@ -223,18 +233,30 @@ class Notifier:
         ids = share.chosen(found)
         if not ids:
             return False
-        if self._has_links and self._link_key is None:
-            self._link_key = await signing_key(self._database, LINKS, self._time.now())
         async with self._database.transaction() as connection:
             taken = await take(connection, ids, self._time.now(), time_in(self._time, self._lease_s))
-        async with self._database.snapshot() as connection:
-            words = await words_of(connection, self._editions, taken)
-        await self._hand_over([_unsent(notice) for notice in taken if is_moot(notice, words)])
-        if leaving := [notice for notice in taken if not is_moot(notice, words)]:
-            share.take(leaving)
-            self._note_how_many()
-            await self._sender.send(Load(share.name, leaving, words, self._link_key))
+        share.take(taken)
+        await self._leave(share, taken)
         return len(taken) > 0 and len(found) > len(ids)
+
+    async def _leave(self, share: Share, taken: Sequence[Taken]) -> None:
+        """Hands over what the share holds. What cannot be comes back after its lease."""
+        try:
+            if self._has_links and self._link_key is None:
+                self._link_key = await signing_key(self._database, LINKS, self._time.now())
+            async with self._database.snapshot() as connection:
+                words = await words_of(connection, self._editions, taken)
+        except BaseException:
+            share.release(taken)
+            raise
+        leaving, moot = list[Taken](), list[Taken]()
+        for notice in taken:
+            (moot if is_moot(notice, words) else leaving).append(notice)
+        share.release(moot)
+        self._note_how_many()
+        if leaving:
+            await self._sender.send(Load(share.name, leaving, words, self._link_key))
+        await self._hand_over([_unsent(notice) for notice in moot])
 
     async def _collect(self) -> None:
         """Takes what comes back: results to be recorded, and what could not be started, which is given back."""
@@ -262,6 +284,7 @@ class Notifier:
         """Hands over all results that are there, again and again."""
         while True:
             batch = [await self._results.get()]
+            self._is_gathering = True
             with suppress(TimeoutError):
                 async with asyncio.timeout(GATHER_S):
                     await self._is_pressing.wait()
@@ -269,6 +292,7 @@ class Notifier:
                 self._is_pressing.clear()
             while len(batch) < RESULTS_BATCH and not self._results.empty():
                 batch.append(self._results.get_nowait())
+            self._is_gathering = False
             await self._hand_over(batch)
             for _ in batch:
                 self._results.task_done()

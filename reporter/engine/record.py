@@ -26,6 +26,7 @@ from reporter.core.terms import FactKind, NoticeState
 from reporter.core.tracked import Tracked
 from reporter.engine.again import again
 from reporter.engine.apart import Apart
+from reporter.engine.atonce import Reserving, nothing_at_once
 from reporter.engine.batch import Batch
 from reporter.engine.signals import Signals, Units
 from reporter.engine.unjudged import AGAIN, Unjudged
@@ -62,6 +63,8 @@ class Gate:
         self._apart = Apart(self._units)
         self.skew_ms: Callable[[], int | None] = lambda: None
         """Asked for the skew that belongs on verdicts (`ClockWatch.telling_skew_ms`)."""
+        self.reserving: Reserving = nothing_at_once
+        """Around judging: which notices leave at once (`AtOnce.reserving`)."""
         self.stale_after: timedelta | None = STALE_AFTER
         """How long after an acknowledgement the report is awaited before that is said; None: for ever."""
 
@@ -120,7 +123,7 @@ class Gate:
         return await again(partial(self._tick, judged_through, limit))
 
     async def _tick(self, judged_through: datetime, limit: int) -> int:
-        async with self.database.transaction() as connection:
+        async with self.reserving() as reserve, self.database.transaction() as connection:
             now = self.time.now()
             edition_of = partial(self._editions.of, connection)
             due = await incidents.load_due(connection, edition_of, now, judged_through, limit)
@@ -129,7 +132,7 @@ class Gate:
             tree = await self._units.tree(connection)
             directory = await directory_at(connection, tree, now, self._channels)
             ticked = await self._ticked(due, now, judged_through, directory)
-            await incidents.save_ticked(connection, ticked, now)
+            await incidents.save_ticked(connection, ticked, now, reserve(ticked, now))
             broken = {each.number for each in due}.difference(tracked.number for tracked in ticked)
             await incidents.postpone(connection, broken, now + AGAIN)
         self.unjudged.note([tracked.number for tracked in ticked], broken, now)

@@ -37,7 +37,7 @@ class Share:
         """By id the address."""
         self._by_address: Counter[str] = Counter()
         self._ahead_max = AHEAD_MIN
-        self._is_limited = False
+        self.is_limited = False
         """Whether there was no room for some of what was due."""
         self._quick: OrderedDict[str, None] = OrderedDict()
 
@@ -75,7 +75,7 @@ class Share:
             if len(ids) < free and taken[each.address] < self._room(each.address):
                 taken[each.address] += 1
                 ids.append(each.id)
-        self._is_limited = len(ids) < len(found)
+        self.is_limited = len(ids) < len(found)
         return ids
 
     def take(self, notices: Sequence[Taken]) -> None:
@@ -84,21 +84,30 @@ class Share:
             self._held[notice.id] = notice.address
             self._by_address[notice.address] += 1
 
+    def release(self, notices: Sequence[Taken]) -> None:
+        """These are not on their way after all."""
+        for notice in notices:
+            self._ended(notice.id)
+
     def came(self, back: Back) -> None:
         """A notice came back: sent or not, or never started."""
-        address = self._held.pop(back.id)
-        self._by_address[address] -= 1
-        if not self._by_address[address]:
-            del self._by_address[address]
+        address = self._ended(back.id)
         self._quick.pop(address, None)
         if back.result is None:
-            self._ahead_max, self._is_limited = AHEAD_MIN, False
+            self._ahead_max, self.is_limited = AHEAD_MIN, False
         elif back.took_s <= QUICK_S:
             self._quick[address] = None
             if len(self._quick) > ADDRESSES_MAX:
                 self._quick.popitem(last=False)
-            if self._is_limited and len(self._held) <= self._places:
-                self._ahead_max, self._is_limited = min(GROWS * self._ahead_max, AHEAD_MAX), False
+            if self.is_limited and len(self._held) <= self._places:
+                self._ahead_max, self.is_limited = min(GROWS * self._ahead_max, AHEAD_MAX), False
+
+    def _ended(self, id_: str) -> str:
+        address = self._held.pop(id_)
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+        return address
 
     def _room(self, address: str) -> int:
         most = UNDER_WAY_PER_ADDRESS_MAX + (self._ahead_max // PARTS if address in self._quick else 0)

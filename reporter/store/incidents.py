@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.incident import Entry
 from reporter.core.ladder import recalled
+from reporter.core.notice import Lease
 from reporter.core.schedule import Edition
 from reporter.core.terms import COMMAND_OF_FACT, FactKind, IncidentState, Mode
 from reporter.core.tracked import Tracked
@@ -36,6 +37,8 @@ CLOCK = m.table(m.Clock)
 LEDGER = m.table(m.Line)
 OUTBOX = m.table(m.Outbox)
 NOTICE = m.table(m.Notice)
+
+NO_LEASE = Lease()
 
 EditionOf = Callable[[str], Awaitable[Edition]]
 """Finds the edition with a digest."""
@@ -196,14 +199,16 @@ async def load_work(
     return found
 
 
-async def save_ticked(connection: AsyncConnection, ticked: Sequence[Tracked], now: datetime) -> None:
+async def save_ticked(
+    connection: AsyncConnection, ticked: Sequence[Tracked], now: datetime, lease: Lease = NO_LEASE
+) -> None:
     """Writes what time brought about: the clocks' changed columns, the lines, the notices, the outbox."""
     clocks = [ticked_row(tracked.number, clock) for tracked in ticked for clock in tracked.clocks]
     await update_rows(connection, CLOCK, TICKED_COLUMNS, KEY_COLUMNS, clocks)
     written = [tracked for tracked in ticked if tracked.lines]
     if not written:
         return
-    await save_heads(connection, written, now)
+    await save_heads(connection, written, now, lease)
 
 
 async def save_work(connection: AsyncConnection, works: Sequence[Work], now: datetime) -> None:
@@ -241,7 +246,9 @@ async def _number(connection: AsyncConnection, opened: Iterable[Tracked]) -> Non
         by_id[id_].number = number
 
 
-async def save_lines(connection: AsyncConnection, written: Iterable[Tracked], now: datetime) -> None:
+async def save_lines(
+    connection: AsyncConnection, written: Iterable[Tracked], now: datetime, lease: Lease = NO_LEASE
+) -> None:
     """Writes the new ledger lines of these incidents, an outbox row for each, and their notices."""
     written = list(written)
     lines = [
@@ -263,7 +270,9 @@ async def save_lines(connection: AsyncConnection, written: Iterable[Tracked], no
     await insert_rows(connection, OUTBOX, ("subject", "message_id", "incident_id", "version"), sendings)
     at = micros(now)
     notices = [
-        notice_row(tracked.number, notice, now, at) for tracked in written for notice in tracked.notices
+        notice_row(tracked.number, notice, now, at, lease)
+        for tracked in written
+        for notice in tracked.notices
     ]
     await insert_rows(connection, NOTICE, NOTICE_COLUMNS, notices)
 
@@ -278,11 +287,13 @@ async def load_heads(
     return {tracked.id: tracked for tracked in found}
 
 
-async def save_heads(connection: AsyncConnection, written: Sequence[Tracked], now: datetime) -> None:
+async def save_heads(
+    connection: AsyncConnection, written: Sequence[Tracked], now: datetime, lease: Lease = NO_LEASE
+) -> None:
     """Writes the new lines of incidents whose clocks did not change."""
     versions = [(tracked.version, tracked.head, tracked.number) for tracked in written]
     await update_rows(connection, INCIDENT, ("version", "head"), ("number",), versions)
-    await save_lines(connection, written, now)
+    await save_lines(connection, written, now, lease)
 
 
 async def taken_codes(connection: AsyncConnection, day: str, codes: Sequence[str]) -> set[str]:

@@ -8,6 +8,7 @@ from reporter.core.clock import Clock
 from reporter.core.incident import Entry, View
 from reporter.core.instants import parse
 from reporter.core.ladder import Awaited, Ladder, Repetition
+from reporter.core.notice import Lease
 from reporter.core.schedule import Edition
 from reporter.core.terms import (
     COMMAND_OF_FACT,
@@ -271,9 +272,14 @@ def take_entry(entries: list[Entry], kind: FactKind, body: Mapping[str, Any]) ->
     )
 
 
-def notice_row(number: int, notice: Notice, now: datetime, at: int) -> Row:
-    """A notice as its row, waiting to be sent at once or in its turn: `NOTICE_COLUMNS`; `at` is `now` as stored."""
+def notice_row(number: int, notice: Notice, now: datetime, at: int, lease: Lease) -> Row:
+    """A notice as its row, taken on `lease`, or waiting to be sent at once or in its turn: `NOTICE_COLUMNS`.
+
+    `at` is `now` as stored.
+    """
     recipient = notice.recipient
+    is_taken = notice.id in lease.ids
+    next_try_at = lease.until if is_taken else now + notice.wait if notice.turn else None
     return (
         notice.id,
         number,
@@ -292,9 +298,9 @@ def notice_row(number: int, notice: Notice, now: datetime, at: int) -> Row:
         _QUEUED,
         _micros(notice.due_at),
         at,
-        0,
+        int(is_taken),
         recipient.note,
-        micros(now + notice.wait) if notice.turn else at,
+        at if next_try_at is None else micros(next_try_at),
         notice.turn,
         int(notice.rank),
     )

@@ -134,7 +134,7 @@ class Filler:
         )  # what came over the bus meanwhile has some too
         while chunk := list(islice(numbers, CHUNK)):
             self._say(f"filling: {self.count:,} of {count:,} incidents")
-            copies = sorted(self.copies(chunk, last - chunk[0] + 1), key=lambda copied: copied.line[0])
+            copies = list(self.copies(chunk, last - chunk[0] + 1))
             last += len(chunk)
             with plain.transaction():
                 plain.load("incidents", self._columns["incidents"], (each.incident for each in copies))
@@ -171,7 +171,11 @@ class Filler:
                     {"number": number + ahead, "id": id_, "code": code, "head": digest},
                 ),
                 clocks=[self._with("clocks", clock, {"number": number + ahead}) for clock in template.clocks],
-                line=self._with("ledger", template.line, {"incident_id": id_, "text": text, "hash": digest}),
+                line=self._with(
+                    "ledger",
+                    template.line,
+                    {"number": number + ahead, "incident_id": id_, "text": text, "hash": digest},
+                ),
                 inbox=self._with(
                     "inbox", template.inbox, {"key": identity(SOURCE, event), "incident_id": id_}
                 ),

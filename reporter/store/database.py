@@ -29,7 +29,9 @@ WRITER_CACHE_KIB = 16_384
 READER_CACHE_KIB = 2_048
 """A connection's own pages: what readers share is the operating system's cache."""
 WAL_TRIES_MAX = 20
-WAL_PAGES_MAX = 100_000
+PAGE_BYTES = 8_192
+"""Of a database made anew: half as many pages to a commit, each of which costs two calls of the system."""
+WAL_PAGES_MAX = 50_000
 """From then on a commit checkpoints by itself: a bound for when `checkpoint` cannot keep up."""
 WAL_BYTES_KEPT = 4 * 2**20
 """To this it is cut when it begins anew: what a large commit would write over has first to be read, where the system
@@ -197,6 +199,7 @@ def _sqlite_engine(
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
         cursor: sqlite3.Cursor = connection.cursor()
+        cursor.execute(f"PRAGMA page_size={PAGE_BYTES}")
         _use_wal(cursor)
         for pragma in (
             "synchronous=FULL",

@@ -38,6 +38,8 @@ LEDGER = m.table(m.Line)
 OUTBOX = m.table(m.Outbox)
 NOTICE = m.table(m.Notice)
 
+LEDGER_COLUMNS = ("number", "version", "incident_id", "kind", "text", "hash")
+OUTBOX_COLUMNS = ("subject", "message_id", "incident_id", "number", "version")
 NO_LEASE = Lease()
 
 EditionOf = Callable[[str], Awaitable[Edition]]
@@ -188,8 +190,8 @@ async def load_work(
         tracked.clocks.append(read_clock(clock, tracked.edition, received_at[tracked.number]))
     lines = (
         select(LEDGER.c.incident_id, LEDGER.c.kind, LEDGER.c.text)
-        .where(LEDGER.c.incident_id.in_(found), LEDGER.c.kind.in_([kind.value for kind in COMMAND_OF_FACT]))
-        .order_by(LEDGER.c.incident_id, LEDGER.c.version)
+        .where(LEDGER.c.number.in_(tracked_by), LEDGER.c.kind.in_([kind.value for kind in COMMAND_OF_FACT]))
+        .order_by(LEDGER.c.number, LEDGER.c.version)
     )
     for line in await connection.execute(lines):
         work, body = found[line.incident_id], json.loads(line.text)["body"]
@@ -252,22 +254,23 @@ async def save_lines(
     """Writes the new ledger lines of these incidents, an outbox row for each, and their notices."""
     written = list(written)
     lines = [
-        (line.incident, line.version, str(line.kind), line.text, line.hash)
+        (tracked.number, line.version, line.incident, str(line.kind), line.text, line.hash)
         for tracked in written
         for line in tracked.lines
     ]
-    await insert_rows(connection, LEDGER, ("incident_id", "version", "kind", "text", "hash"), lines)
+    await insert_rows(connection, LEDGER, LEDGER_COLUMNS, lines)
     sendings = [
         (
             f"reporter.out.{line.kind}.{tracked.unit}",
             f"{line.incident}/{line.version}",
             line.incident,
+            tracked.number,
             line.version,
         )
         for tracked in written
         for line in tracked.lines
     ]
-    await insert_rows(connection, OUTBOX, ("subject", "message_id", "incident_id", "version"), sendings)
+    await insert_rows(connection, OUTBOX, OUTBOX_COLUMNS, sendings)
     at = micros(now)
     notices = [
         notice_row(tracked.number, notice, now, at, lease)

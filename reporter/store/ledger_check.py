@@ -8,7 +8,10 @@ import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any  # a ledger line is whatever JSON is stored there, that being the question
+from typing import (  # Any: a ledger line is whatever JSON is stored there, that being the question
+    Any,
+    NamedTuple,
+)
 
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -60,29 +63,30 @@ async def verify(
     defects: list[Defect] = []
     incidents = lines = 0
     async with database.snapshot() as connection:
-        only = () if incident is None else (Line.incident_id == incident,)
-        total = (await connection.execute(select(func.count()).select_from(Line).where(*only))).scalar_one()
+        total = 0
+        if incident is None:
+            total = (await connection.execute(select(func.count()).select_from(Line))).scalar_one()
         async for heads in _pages(connection, incident):
-            chains: dict[str, _Chain] = {id_: _Chain(id_) for id_ in heads}
-            span = (
-                (Line.incident_id >= min(heads), Line.incident_id <= max(heads)) if incident is None else only
-            )
-            columns = (Line.incident_id, Line.version, Line.kind, Line.text, Line.hash)
+            chains = {number: _Chain(head.id) for number, head in heads.items()}
+            columns = (Line.number, Line.incident_id, Line.version, Line.kind, Line.text, Line.hash)
             rows = await connection.stream(
-                select(*columns).where(*span).order_by(Line.incident_id, Line.version)
+                select(*columns)
+                .where(Line.number >= min(heads), Line.number <= max(heads))
+                .order_by(Line.number, Line.version)
             )
             async for row in rows:
                 lines += 1
-                chain = chains.get(row.incident_id)
+                chain = chains.get(row.number)
                 if chain is not None:  # a line without its incident is found below
-                    chain.add(row.version, row.kind, row.text, row.hash)
-            for id_, chain in chains.items():
-                chain.end(*heads[id_])
+                    chain.add(row.version, row.incident_id, row.kind, row.text, row.hash)
+            for number, chain in chains.items():
+                chain.end(heads[number].version, heads[number].head)
                 defects += chain.defects
             incidents += len(heads)
             if progress is not None:
-                progress(lines, total)
-        defects += await _orphans(connection, incident)
+                progress(lines, max(total, lines))
+        if incident is None or not incidents:
+            defects += await _orphans(connection, incident)
     return Checked(incidents, lines, tuple(defects))
 
 
@@ -104,6 +108,14 @@ async def pinned_edition(connection: AsyncConnection, incident_id: str) -> dict[
     return found
 
 
+class _Head(NamedTuple):
+    """What an incident says of its chain."""
+
+    id: str
+    version: int
+    head: str
+
+
 class _Chain:
     """One incident's lines, as they come in version order."""
 
@@ -113,7 +125,7 @@ class _Chain:
         self._hash = GENESIS
         self.defects: list[Defect] = []
 
-    def add(self, version: int, kind: str, text: str, digest: str) -> None:
+    def add(self, version: int, incident: str, kind: str, text: str, digest: str) -> None:
         if version != self._version + 1:
             expected = self._version + 1
             self._say(version, f"前面缺第 {expected} 行", f"line {expected} is missing before it")
@@ -121,10 +133,10 @@ class _Chain:
             self._say(
                 version, "内容与其哈希不符：这一行被改过", "its text does not give its hash: it was changed"
             )
-        self._read(version, kind, text)
+        self._read(version, incident, kind, text)
         self._version, self._hash = version, digest
 
-    def _read(self, version: int, kind: str, text: str) -> None:
+    def _read(self, version: int, incident: str, kind: str, text: str) -> None:
         try:
             line = json.loads(text)
             is_canonical = canonical(line) == text.encode()
@@ -136,7 +148,8 @@ class _Chain:
             return
         if not is_canonical:
             self._say(version, "不是 RFC 8785 规范形式", "it is not in RFC 8785 canonical form")
-        if (line["incident"], line["version"], line["kind"]) != (self._incident, version, kind):
+        said = line["incident"], line["version"], line["kind"]
+        if said != (self._incident, version, kind) or incident != self._incident:
             self._say(
                 version,
                 f"内容写的是 {line['incident']} 第 {line['version']} 行 {line['kind']}",
@@ -156,24 +169,22 @@ class _Chain:
         self.defects.append(Defect(self._incident, version, zh, en))
 
 
-async def _pages(
-    connection: AsyncConnection, incident: str | None
-) -> AsyncIterator[dict[str, tuple[int, str]]]:
-    """Incidents in the order of their ids: id → version and head."""
-    after = ""
+async def _pages(connection: AsyncConnection, incident: str | None) -> AsyncIterator[dict[int, _Head]]:
+    """Incidents in the order in which they were opened, by number."""
+    after = 0
     while True:
-        wanted = Incident.id > after if incident is None else Incident.id == incident
-        columns = select(Incident.id, Incident.version, Incident.head)
-        rows = (await connection.execute(columns.where(wanted).order_by(Incident.id).limit(PAGE))).all()
+        wanted = Incident.number > after if incident is None else Incident.id == incident
+        columns = select(Incident.number, Incident.id, Incident.version, Incident.head)
+        rows = (await connection.execute(columns.where(wanted).order_by(Incident.number).limit(PAGE))).all()
         if rows:
-            yield {row.id: (row.version, row.head) for row in rows}
+            yield {row.number: _Head(row.id, row.version, row.head) for row in rows}
         if incident is not None or len(rows) < PAGE:
             return
-        after = rows[-1].id
+        after = rows[-1].number
 
 
 async def _orphans(connection: AsyncConnection, incident: str | None) -> list[Defect]:
-    wanted = [~exists().where(Incident.id == Line.incident_id)]
+    wanted = [~exists().where(Incident.number == Line.number)]
     if incident is not None:
         wanted.append(Line.incident_id == incident)
     rows = await connection.execute(

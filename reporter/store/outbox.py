@@ -33,7 +33,7 @@ async def turn(database: Database) -> AsyncIterator[bool]:
 
 async def load_unsent(connection: AsyncConnection, limit: int, after: int) -> Sequence[AnyRow]:
     """Up to `limit` rows past `after`, oldest first, each with its ledger line's text, hash and kind."""
-    line = and_(LEDGER.c.incident_id == OUTBOX.c.incident_id, LEDGER.c.version == OUTBOX.c.version)
+    line = and_(LEDGER.c.number == OUTBOX.c.number, LEDGER.c.version == OUTBOX.c.version)
     unsent = (
         select(OUTBOX, LEDGER.c.text, LEDGER.c.hash, LEDGER.c.kind)
         .outerjoin(LEDGER, line)

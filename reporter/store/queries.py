@@ -243,7 +243,8 @@ async def has_notice(connection: AsyncConnection, incident_id: str, notice_id: s
 
 async def ledger(connection: AsyncConnection, incident_id: str) -> list[tuple[str, str]]:
     """The incident's ledger lines, oldest first: canonical text without `hash`, and the hash."""
-    statement = select(Line.text, Line.hash).where(Line.incident_id == incident_id).order_by(Line.version)
+    statement = select(Line.text, Line.hash).join(Incident, Incident.number == Line.number)
+    statement = statement.where(Incident.id == incident_id).order_by(Line.version)
     return [(row.text, row.hash) for row in await connection.execute(statement)]
 
 
@@ -348,8 +349,9 @@ _NOTICES = (
 )
 _REPORTS = (
     select(Line.incident_id, Line.kind, Line.text)
-    .where(Line.incident_id.in_(_IDS), Line.kind.in_((FactKind.REPORTED, FactKind.AMENDED)))
-    .order_by(Line.incident_id, Line.version)
+    .join(Incident, Incident.number == Line.number)
+    .where(Incident.id.in_(_IDS), Line.kind.in_((FactKind.REPORTED, FactKind.AMENDED)))
+    .order_by(Line.number, Line.version)
 )
 
 

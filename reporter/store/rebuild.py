@@ -59,9 +59,8 @@ async def rebuild(connection: AsyncConnection, incident_id: str) -> Rebuilt:
 
     Errors: LookupError if it has no ledger; KeyError, ValueError for what is no line (see `ledger verify`).
     """
-    wanted = (
-        select(m.Line.text, m.Line.hash).where(m.Line.incident_id == incident_id).order_by(m.Line.version)
-    )
+    number = await _number(connection, incident_id)
+    wanted = select(m.Line.text, m.Line.hash).where(m.Line.number == number).order_by(m.Line.version)
     rows = (await connection.execute(wanted)).all()
     if not rows:
         raise LookupError(f"no ledger of an incident {incident_id}")
@@ -315,6 +314,15 @@ def _code_day(code: str, received_at: datetime) -> str:
     """The local day of the arrival, with which the code begins: never more than a day away from UTC's."""
     days = (received_at.date() + timedelta(days=shift) for shift in (0, 1, -1))
     return next((day.isoformat() for day in days if f"{day:%m%d}" == code[:4]), "")
+
+
+async def _number(connection: AsyncConnection, incident_id: str) -> int | None:
+    """The incident's number. Where its row is gone, all lines are looked through for it."""
+    for table, id_ in ((m.Incident, m.Incident.id), (m.Line, m.Line.incident_id)):
+        found = await connection.execute(select(table.number).where(id_ == incident_id).limit(1))
+        if (number := found.scalar_one_or_none()) is not None:
+            return number
+    return None
 
 
 async def _rows(

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.instants import parse
 from reporter.core.terms import FactKind
-from reporter.store.models import Line
+from reporter.store.models import Incident, Line
 
 _KINDS = (FactKind.EXPLAINED, FactKind.FOUND)
 
@@ -39,7 +39,8 @@ async def counts(connection: AsyncConnection, incidents: Collection[str]) -> Map
         return {}
     statement = (
         select(Line.incident_id, Line.kind, func.count())
-        .where(Line.incident_id.in_(sorted(incidents)), Line.kind.in_(_KINDS))
+        .join(Incident, Incident.number == Line.number)
+        .where(Incident.id.in_(sorted(incidents)), Line.kind.in_(_KINDS))
         .group_by(Line.incident_id, Line.kind)
     )
     return {(incident, kind): count for incident, kind, count in await connection.execute(statement)}

@@ -18,9 +18,10 @@ LINE = m.table(m.Line)
 EDITION = m.table(m.Edition)
 CLOCK = m.table(m.Clock)
 INCIDENT = m.table(m.Incident)
+NOTICE = m.table(m.Notice)
 _HOLDERS = {
-    "incidents": INCIDENT.c.id,
-    "notices": m.table(m.Notice).c.incident_id,
+    "incidents": (INCIDENT.c.id, INCIDENT.c.number),
+    "notices": (NOTICE.c.incident_id, NOTICE.c.number),
 }
 
 
@@ -54,8 +55,8 @@ async def replay(
         done += len(page)
         if progress is not None:
             progress(done, max(total, done))
-    for table, column in _HOLDERS.items():
-        async for each in _strangers(connection, table, column, incident):
+    for table, (column, number) in _HOLDERS.items():
+        async for each in _strangers(connection, table, column, number, incident):
             yield each
     if incident is None:
         of_none = (
@@ -87,22 +88,26 @@ async def _pages(connection: AsyncConnection, incident: str | None) -> AsyncIter
     if incident is not None:
         yield [incident]
         return
-    after = ""
+    after = -(2**62)  # lines whose incident is gone may have numbers below zero
     while True:
-        wanted = select(LINE.c.incident_id).where(LINE.c.incident_id > after).distinct()
-        page = list((await connection.execute(wanted.order_by(LINE.c.incident_id).limit(PAGE))).scalars())
+        wanted = select(LINE.c.number, LINE.c.incident_id).where(LINE.c.number > after).distinct()
+        page = (await connection.execute(wanted.order_by(LINE.c.number).limit(PAGE))).all()
         if page:
-            yield page
+            yield list(dict.fromkeys(row.incident_id for row in page))
         if len(page) < PAGE:
             return
-        after = page[-1]
+        after = page[-1].number
 
 
 async def _strangers(
-    connection: AsyncConnection, table: str, column: ColumnElement[str], incident: str | None
+    connection: AsyncConnection,
+    table: str,
+    column: ColumnElement[str],
+    number: ColumnElement[int],
+    incident: str | None,
 ) -> AsyncIterator[Difference]:
     wanted = select(column).where(
-        column.is_not(None), ~exists().where(LINE.c.incident_id == column)
+        column.is_not(None), ~exists().where(LINE.c.number == number, LINE.c.incident_id == column)
     )  # a notice of no incident is nobody's
     if incident is not None:
         wanted = wanted.where(column == incident)

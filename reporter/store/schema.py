@@ -17,7 +17,7 @@ from sqlalchemy.types import String
 from reporter.store.database import Database
 from reporter.store.models import APPEND_ONLY, VERSIONED, Base
 
-REVISION = "0009"
+REVISION = "0010"
 """The revision that this version of the product works with: the newest in `migrations/versions`."""
 
 PEER_WAIT = "60s"

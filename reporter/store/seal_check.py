@@ -25,6 +25,7 @@ from reporter.store.ledger_check import verify as verify_chains
 SEAL = m.table(m.Seal)
 SEALED = m.table(m.SealedHead)
 LEDGER = m.table(m.Line)
+INCIDENT = m.table(m.Incident)
 PAGE = 1_000
 FIELDS = frozenset({"at", "hour", "incidents", "lines", "number", "prev", "root"})
 
@@ -194,7 +195,7 @@ class _Walk:
         """By seal: by how much the numbers of incidents and of lines grew."""
 
     async def through(self, connection: AsyncConnection, incident: str | None) -> None:
-        line = and_(LEDGER.c.incident_id == SEALED.c.incident_id, LEDGER.c.version == SEALED.c.version)
+        line = and_(LEDGER.c.number == INCIDENT.c.number, LEDGER.c.version == SEALED.c.version)
         wanted = (
             select(
                 SEALED.c.incident_id,
@@ -203,6 +204,7 @@ class _Walk:
                 SEALED.c.hash,
                 LEDGER.c.hash.label("found"),
             )
+            .outerjoin(INCIDENT, INCIDENT.c.id == SEALED.c.incident_id)
             .outerjoin(LEDGER, line)
             .order_by(SEALED.c.incident_id, SEALED.c.version)
         )

@@ -68,9 +68,19 @@ async def keep(database: Database, lines: list[Written], edition: Edition, **cha
     }
     async with database.transaction() as connection:
         await Editions().keep(connection, edition)
-        await connection.execute(insert(m.Incident).values(row | changes))
+        opened = await connection.execute(
+            insert(m.Incident).values(row | changes).returning(m.Incident.number)
+        )
+        number = opened.scalar_one()
         columns = [
-            {"incident_id": x.incident, "version": x.version, "kind": x.kind, "text": x.text, "hash": x.hash}
+            {
+                "number": number,
+                "version": x.version,
+                "incident_id": x.incident,
+                "kind": x.kind,
+                "text": x.text,
+                "hash": x.hash,
+            }
             for x in lines
         ]
         await connection.execute(insert(m.Line), columns)

@@ -362,3 +362,27 @@ def test_the_service_refuses_an_older_schema_and_says_what_to_run(url: str) -> N
     assert (done.returncode, done.stdout) == (1, ""), done.stderr
     assert "reporter db upgrade" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_lines_get_the_numbers_of_their_incidents_and_those_of_none_are_kept(
+    url: str, database: Database
+) -> None:
+    async with in_use(url):
+        before = await rows(database)
+        await down(database, "0009")
+        async with database.transaction() as connection:
+            await connection.execute(
+                text(
+                    "INSERT INTO ledger (incident_id, version, kind, text, hash) VALUES ('x', 1, 'k', '{}', '')"
+                )
+            )
+        await schema.upgrade(database)
+
+        checked = await verify(database)
+        assert [(defect.incident, defect.version) for defect in checked.defects] == [("x", None)]
+        after = await rows(database)
+        assert len(after["ledger"]) == len(before["ledger"]) + 1
+        assert all(row in after["ledger"] for row in before["ledger"])
+        assert {name: after[name] for name in before if name != "ledger"} == {
+            name: before[name] for name in before if name != "ledger"
+        }

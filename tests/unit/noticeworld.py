@@ -69,12 +69,15 @@ class World:
         content = f"unit,role,starts,ends,person,phone,channels\n{line}\n"
         await import_roster(self.database, content.encode())
 
-    async def open(self, unit: str = "east", *, minutes_ago: float = 20, mode: Mode = Mode.ACTUAL) -> str:
+    async def open(
+        self, unit: str = "east", *, minutes_ago: float = 20, mode: Mode = Mode.ACTUAL, name: str = ""
+    ) -> str:
         """An incident that occurred so long ago; what is due by now is recorded, its notices wait. Its id."""
         occurred = (self.time.now() - timedelta(minutes=minutes_ago)).isoformat()
         data = {"title": "化工园区爆燃", "occurred": occurred, "mode": mode.value}
         received = self.time.now() - timedelta(minutes=max(0.0, minutes_ago - 1))
-        command = Command(CommandKind.OCCURRED, "//t", unit, received, unit, data, "0" * 64, f"nats:{unit}")
+        event = name or unit
+        command = Command(CommandKind.OCCURRED, "//t", event, received, unit, data, "0" * 64, f"nats:{unit}")
         (outcome,) = await self.gate.submit([command])
         assert outcome.incident is not None
         while await self.gate.tick(self.time.now()):

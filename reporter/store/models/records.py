@@ -123,8 +123,10 @@ class Line(Base):
     """One line of an incident's ledger. `text` is the canonical JSON without `hash`; never updated, never deleted."""
 
     __tablename__ = "ledger"
-    incident_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    """The incident's: by its id the lines of one commit would be scattered over the whole index."""
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    incident_id: Mapped[str] = mapped_column(String(36))
     kind: Mapped[str]
     text: Mapped[str]
     hash: Mapped[str] = mapped_column(String(64))
@@ -150,6 +152,7 @@ class Outbox(Base):
     subject: Mapped[str]
     message_id: Mapped[str]
     incident_id: Mapped[str | None] = mapped_column(String(36))
+    number: Mapped[int | None] = mapped_column(BigInteger)
     version: Mapped[int | None]
     payload: Mapped[str | None]
     __table_args__ = {"sqlite_autoincrement": True}  # noqa: RUF012

@@ -22,7 +22,7 @@ from reporter.timesource import from_micros, sleep
 
 SENT_WITHIN_S: Final = 200.0
 ANSWER: Final = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
-_REQUEST: Final = re.compile(rb"POST .*?\r\ncontent-length: *([0-9]+).*?\r\n\r\n", re.IGNORECASE | re.DOTALL)
+_LENGTH: Final = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)
 
 
 @dataclass
@@ -64,11 +64,13 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._read += data
-        while (request := _REQUEST.match(self._read)) is not None:
-            ends = request.end() + int(request[1])
+        while (head := self._read.find(b"\r\n\r\n")) >= 0:
+            length = _LENGTH.search(self._read, 0, head)
+            starts = head + 4
+            ends = starts + (int(length[1]) if length else 0)
             if len(self._read) < ends:
                 return
-            body, self._read = self._read[request.end() : ends], self._read[ends:]
+            body, self._read = self._read[starts:ends], self._read[ends:]
             if b'"reason":"breach"' in body:
                 self._receiver.came.append((now_us(), body))
             self._transport.write(ANSWER)

@@ -145,9 +145,10 @@ def _trust() -> bytes:
 
 
 def _client(trust: bytes) -> "wreq.Client":
-    from wreq import CertStore, Client, redirect
+    from wreq import CertStore, Client, Runtime, redirect
 
     return Client(
+        runtime=Runtime(workers=1),  # more would only wait for each other, and for the interpreter
         user_agent=f"reporter/{__version__}",
         headers={"accept": "*/*", "accept-encoding": "identity"},
         redirect=redirect.Policy.none(),

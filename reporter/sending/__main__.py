@@ -20,6 +20,8 @@ from reporter.sending.lane import Load
 from reporter.sending.sender import Sender
 
 CLOSING_S = 1.0
+GIVES_WAY_S = 0.0005
+"""How long the loop keeps the interpreter while the threads that speak HTTP have something to say to it."""
 
 
 async def main(descriptor: int) -> None:
@@ -70,6 +72,7 @@ def _warm(renderer: Renderer) -> None:
 
     renderer.prepare("notices/")
     collector.spare()
+    sys.setswitchinterval(GIVES_WAY_S)
 
 
 if __name__ == "__main__":

@@ -60,6 +60,9 @@ class Tracked:
     edition: Edition
     number: int = 0
     """Where it is kept; 0 before it is."""
+    code: str = ""
+    title: str = ""
+    """What people call it, as it is recorded; empty before it is."""
     is_provisional: bool = False
     closed_at: datetime | None = None
     withdrawn_at: datetime | None = None

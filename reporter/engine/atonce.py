@@ -12,9 +12,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from reporter.core.notice import Lease, Taken
+from reporter.core.notice import Lease, Taken, Words
 from reporter.core.tracked import Notice, Tracked
 from reporter.engine.share import Share
+from reporter.engine.words import words_at_hand
 from reporter.sending.sender import time_in
 from reporter.store.sending import Due
 from reporter.timesource import TimeSource
@@ -39,6 +40,8 @@ class Reserved(NamedTuple):
 
     share: Share
     taken: list[Taken]
+    words: Words
+    """What they speak of, without the units."""
 
 
 @asynccontextmanager
@@ -79,8 +82,8 @@ class AtOnce:
         try:
             yield reserve
         except BaseException:
-            for share, taken in picked:
-                share.release(taken)
+            for each in picked:
+                each.share.release(each.taken)
             raise
         if picked:
             self._committed += picked
@@ -93,7 +96,7 @@ class AtOnce:
     def close(self) -> list[str]:
         """Picks nothing more, and lets go what was not handed over: its ids, to be given back."""
         self._is_closed = True
-        unsent = [notice.id for _, taken in self._committed for notice in taken]
+        unsent = [notice.id for each in self._committed for notice in each.taken]
         while (reserved := self.next()) is not None:
             reserved.share.release(reserved.taken)
         return unsent
@@ -101,6 +104,7 @@ class AtOnce:
     def _picked(self, ticked: Sequence[Tracked], now: datetime) -> Iterator[Reserved]:
         """What there is room for in each channel. Where some of what was due had to wait, nothing overtakes it."""
         leaving: dict[str, list[Notice]] = {}
+        words: Words | None = None
         for tracked in ticked:
             for notice in tracked.notices:
                 if not notice.wait and notice.recipient.channel in self._shares:
@@ -113,7 +117,8 @@ class AtOnce:
             ids = set(share.chosen([Due(notice.id, notice.recipient.address) for notice in notices]))
             taken = [_taken(notice, now) for notice in notices if notice.id in ids]
             share.take(taken)
-            yield Reserved(share, taken)
+            words = words or words_at_hand(ticked)
+            yield Reserved(share, taken, words)
 
 
 def _rank(notice: Notice) -> int:

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from reporter import metrics
 from reporter.channels.contract import Channel
-from reporter.core.notice import ATTEMPT_MARK, NoticeResult, Taken, result, written_note
+from reporter.core.notice import ATTEMPT_MARK, NoticeResult, Taken, Words, result, written_note
 from reporter.core.roster import DESK
 from reporter.core.terms import NoticeState
 from reporter.engine.again import Trouble
@@ -22,7 +22,7 @@ from reporter.engine.atonce import AtOnce, Ready, Reserving
 from reporter.engine.channelwatch import ChannelWatch
 from reporter.engine.share import Share
 from reporter.engine.signals import Signals
-from reporter.engine.words import is_moot, words_of
+from reporter.engine.words import is_moot, with_units, words_of
 from reporter.sending.lane import Load
 from reporter.sending.sender import Back, time_in
 from reporter.store.database import Database
@@ -239,13 +239,19 @@ class Notifier:
         await self._leave(share, taken)
         return len(taken) > 0 and len(found) > len(ids)
 
-    async def _leave(self, share: Share, taken: Sequence[Taken]) -> None:
-        """Hands over what the share holds. What cannot be comes back after its lease."""
+    async def _leave(self, share: Share, taken: Sequence[Taken], at_hand: Words | None = None) -> None:
+        """Hands over what the share holds. What cannot be comes back after its lease.
+
+        `at_hand`: what they speak of, but for the units, where that is known already.
+        """
         try:
             if self._has_links and self._link_key is None:
                 self._link_key = await signing_key(self._database, LINKS, self._time.now())
             async with self._database.snapshot() as connection:
-                words = await words_of(connection, self._editions, taken)
+                if at_hand is None:
+                    words = await words_of(connection, self._editions, taken)
+                else:
+                    words = await with_units(connection, at_hand, taken)
         except BaseException:
             share.release(taken)
             raise

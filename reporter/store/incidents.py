@@ -73,6 +73,8 @@ TRACKED_COLUMNS = (
     "edition_digest",
     "version",
     "head",
+    "code",
+    "title",
 )
 _MODES = {each.value: each for each in Mode}
 _STATES = {each.value: each for each in IncidentState}
@@ -115,10 +117,13 @@ class Due:
 
 def _tracked(row: Row, edition: Edition) -> tuple[Tracked, datetime]:
     """The incident of a row as it is stored, `TRACKED_COLUMNS`, and its arrival."""
-    number, id_, unit, mode, state, is_provisional, closed, withdrawn, received, _, version, head = row
+    number, id_, unit, mode, state, is_provisional, closed, withdrawn, received, _, *rest = row
+    version, head, code, title = rest
     tracked = Tracked(
         id=id_,
         number=number,
+        code=code,
+        title=title,
         unit=unit,
         mode=_MODES[mode],
         state=_STATES[state],

@@ -87,7 +87,10 @@ class _Run:
         plain = Plain(self._bed.database)
         try:
             service.launch()
-            breached = "SELECT 1 FROM ledger WHERE incident_id = ? AND kind = 'breached'"
+            breached = (
+                "SELECT 1 FROM ledger JOIN incidents ON incidents.number = ledger.number "
+                "WHERE incidents.id = ? AND ledger.kind = 'breached'"
+            )
             id_ = incident_id(SOURCE, event)
             while not plain.rows(breached, id_):
                 if time.perf_counter() - service.launched_at > DECIDED_WITHIN_S:

@@ -8,6 +8,7 @@ import asyncio
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
@@ -32,6 +33,7 @@ ANSWER_BYTES_MAX: Final = 64 * 1024
 RETRY_AFTER_S_MAX: Final = 3600.0
 WORTH_TRYING_AGAIN: Final = {408, 425, 429}
 NO_ADDRESS: Final = "not an address that can be posted to"
+_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
 _AS_WRITTEN: Final = re.compile(r"[!-~]+")
 
 
@@ -78,7 +80,7 @@ class Poster:
 
         try:
             client = self._client or await self._open()
-        except OSError as error:
+        except _unreadable() as error:
             msg = f"the certificates to believe cannot be read: {type(error).__name__}"
             raise ChannelError(msg, permanent=False) from error
         try:
@@ -126,8 +128,11 @@ def _address(url: str) -> str:
     if _AS_WRITTEN.fullmatch(url):
         return url
     scheme, _, rest = url.partition("://")
-    host, *path = re.split(r"(?=[/?#])", rest, maxsplit=1)
-    return f"{scheme}://{host.encode('idna').decode()}{quote(''.join(path), safe=punctuation)}"
+    where, *path = re.split(r"(?=[/?#])", rest, maxsplit=1)
+    user, at, place = where.rpartition("@")
+    if not parts.hostname.isascii():
+        place = parts.hostname.encode("idna").decode() + (f":{parts.port}" if parts.port else "")
+    return f"{scheme}://{quote(user, safe=punctuation)}{at}{place}{quote(''.join(path), safe=punctuation)}"
 
 
 def _trust() -> bytes:
@@ -135,13 +140,16 @@ def _trust() -> bytes:
     import certifi
 
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-    files = [Path(file)] if file else []
-    if folder:
-        files += sorted(path for path in Path(folder).iterdir() if path.is_file())
-    found = b"\n".join(path.read_bytes() for path in files or [Path(certifi.where())])
-    if b"-----BEGIN CERTIFICATE-----" not in found:
+    found = []
+    if file or not folder:
+        found.append(Path(file or certifi.where()).read_bytes())
+    for path in sorted(Path(folder).iterdir()) if folder else ():
+        with suppress(OSError):  # a folder, or what is not for us
+            found.append(path.read_bytes())
+    trusted = [each for each in found if _CERTIFICATE in each]
+    if not trusted:
         raise FileNotFoundError("no certificate is there")
-    return found
+    return b"\n".join(trusted)
 
 
 def _client(trust: bytes) -> "wreq.Client":
@@ -166,6 +174,11 @@ def _client(trust: bytes) -> "wreq.Client":
     )
 
 
+def _unreadable() -> tuple[type[Exception], ...]:
+    """What reading certificates may fail with."""
+    return OSError, *_troubles()
+
+
 def _troubles() -> tuple[type[Exception], ...]:
     """All that a request may fail with: wreq's errors have no ancestor of their own."""
     from wreq import exceptions
@@ -181,7 +194,8 @@ async def _body(answer: "wreq.Response") -> bytes:
     read = bytearray()
     async with answer.stream() as stream:
         async for chunk in stream:
-            read += chunk
+            if isinstance(chunk, memoryview):  # and no trailers
+                read += chunk
             if len(read) > ANSWER_BYTES_MAX:
                 break
     return bytes(read[:ANSWER_BYTES_MAX])

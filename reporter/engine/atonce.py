@@ -42,6 +42,8 @@ class Reserved(NamedTuple):
     taken: list[Taken]
     words: Words
     """What they speak of, without the units."""
+    until: datetime
+    """When the lease ends."""
 
 
 @asynccontextmanager
@@ -75,9 +77,10 @@ class AtOnce:
         picked: list[Reserved] = []
 
         def reserve(ticked: Sequence[Tracked], now: datetime) -> Lease:
-            picked.extend(self._picked(ticked, now) if self._sender.is_up and not self._is_closed else ())
-            ids = frozenset(notice.id for each in picked for notice in each.taken)
-            return Lease(ids, time_in(self._time, self._lease_s))
+            until = time_in(self._time, self._lease_s)
+            if self._sender.is_up and not self._is_closed:
+                picked.extend(self._picked(ticked, now, until))
+            return Lease(frozenset(notice.id for each in picked for notice in each.taken), until)
 
         try:
             yield reserve
@@ -90,18 +93,24 @@ class AtOnce:
             self._wake.set()
 
     def next(self) -> Reserved | None:
-        """What is to be handed over next, if anything is."""
-        return self._committed.popleft() if self._committed else None
+        """What is to be handed over next, if anything is; what is past its lease is let go."""
+        while self._committed:
+            reserved = self._committed.popleft()
+            if reserved.until > self._time.now():
+                return reserved
+            reserved.share.release(reserved.taken)
+        return None
 
     def close(self) -> list[str]:
         """Picks nothing more, and lets go what was not handed over: its ids, to be given back."""
         self._is_closed = True
         unsent = [notice.id for each in self._committed for notice in each.taken]
-        while (reserved := self.next()) is not None:
-            reserved.share.release(reserved.taken)
+        for each in self._committed:
+            each.share.release(each.taken)
+        self._committed.clear()
         return unsent
 
-    def _picked(self, ticked: Sequence[Tracked], now: datetime) -> Iterator[Reserved]:
+    def _picked(self, ticked: Sequence[Tracked], now: datetime, until: datetime) -> Iterator[Reserved]:
         """What there is room for in each channel. Where some of what was due had to wait, nothing overtakes it."""
         leaving: dict[str, list[Notice]] = {}
         words: Words | None = None
@@ -115,10 +124,11 @@ class AtOnce:
                 continue
             notices.sort(key=_rank)
             ids = set(share.chosen([Due(notice.id, notice.recipient.address) for notice in notices]))
-            taken = [_taken(notice, now) for notice in notices if notice.id in ids]
-            share.take(taken)
-            words = words or words_at_hand(ticked)
-            yield Reserved(share, taken, words)
+            if ids:
+                taken = [_taken(notice, now) for notice in notices if notice.id in ids]
+                words = words or words_at_hand(ticked)
+                share.take(taken)
+                yield Reserved(share, taken, words, until)
 
 
 def _rank(notice: Notice) -> int:

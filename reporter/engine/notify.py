@@ -164,10 +164,8 @@ class Notifier:
         with suppress(TimeoutError):
             async with asyncio.timeout(UNDER_WAY_S_MAX):
                 await self._sender.stop()
-                if unsent := self._at_once.close():
-                    async with self._database.transaction() as connection:
-                        await give_back(connection, unsent, self._time.now())
-                    self._note_how_many()
+                await self._give_back(self._at_once.close())
+                self._note_how_many()
                 await self._is_idle.wait()
         self._is_pressing.set()
         with suppress(TimeoutError):
@@ -182,7 +180,8 @@ class Notifier:
            for `UNSENT_GIVES_WAY_S` at most.
         """
         while (reserved := self._at_once.next()) is not None:
-            await self._leave(*reserved)
+            await self._leave(reserved.share, reserved.taken, reserved.words)
+        self._note_how_many()
         now, found = self._time.now(), list[tuple[Share, list[Due]]]()
         if self._is_calm and self._is_gathering:
             self._is_pressing.set()
@@ -252,8 +251,10 @@ class Notifier:
                     words = await words_of(connection, self._editions, taken)
                 else:
                     words = await with_units(connection, at_hand, taken)
-        except BaseException:
+        except BaseException as error:
             share.release(taken)
+            if isinstance(error, Exception):
+                await self._give_back([notice.id for notice in taken])
             raise
         leaving, moot = list[Taken](), list[Taken]()
         for notice in taken:
@@ -264,6 +265,16 @@ class Notifier:
             await self._sender.send(Load(share.name, leaving, words, self._link_key))
         await self._hand_over([_unsent(notice) for notice in moot])
 
+    async def _give_back(self, ids: Sequence[str]) -> None:
+        """Gives back what was not handed over. If that fails, it comes back after its lease."""
+        if not ids:
+            return
+        try:
+            async with self._database.transaction() as connection:
+                await give_back(connection, ids, self._time.now())
+        except Exception:
+            log.exception("%d notices could not be given back", len(ids))
+
     async def _collect(self) -> None:
         """Takes what comes back: results to be recorded, and what could not be started, which is given back."""
         trouble = Trouble(log, "giving notices back", REREAD_S)
@@ -273,6 +284,7 @@ class Notifier:
                 self._shares[back.channel].came(back)
                 if back.result is not None:
                     await self._results.put(back.result)
+            self._note_how_many()
             if any(back.result is not None and back.result.is_trouble for back in backs) or self._is_calm:
                 self._is_pressing.set()
             if unstarted := [back.id for back in backs if back.result is None]:
@@ -282,7 +294,6 @@ class Notifier:
                     trouble.over()
                 except Exception as error:  # then they come back after their lease
                     await trouble.failed(error)
-            self._note_how_many()
             if any(self._shares[channel].is_short for channel in {back.channel for back in backs}):
                 self._wake.set()
 

@@ -59,7 +59,7 @@ class Relay:
         self._signals = signals
         self._stuck: dict[str, float] = {}
         """Incidents whose next line could not be published, and until when (monotonic) they are left alone."""
-        self._telling_since_s = monotonic()
+        self._telling_since_s: float | None = None
         """Since when (monotonic) this has given way to notices: once, however long a channel may hang."""
         self.is_stuck = False
         """Whether something could not be published at the last attempt: what `/readyz` sees of this loop."""
@@ -127,7 +127,9 @@ class Relay:
             async with asyncio.timeout(GIVE_WAY_S_MAX):
                 await self._signals.calm.wait()
         if self._signals.told.is_set():
-            self._telling_since_s = monotonic()
+            self._telling_since_s = None
+            return
+        self._telling_since_s = self._telling_since_s or monotonic()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._telling_since_s + GIVE_WAY_S_MAX - monotonic()):
                 await self._signals.told.wait()

@@ -47,11 +47,6 @@ class Share:
         return len(self._held) - self._places <= self._ahead_max // 2
 
     @property
-    def is_busy(self) -> bool:
-        """Whether anything is on its way."""
-        return bool(self._held)
-
-    @property
     def held(self) -> int:
         """How many are on their way."""
         return len(self._held)
@@ -72,6 +67,8 @@ class Share:
         taken: Counter[str] = Counter()
         ids: list[str] = []
         for each in found:
+            if each.id in self._held:  # its lease has run out on its way: it is sent once all the same
+                continue
             if len(ids) < free and taken[each.address] < self._room(each.address):
                 taken[each.address] += 1
                 ids.append(each.id)

@@ -90,6 +90,7 @@ def restore(source: Path, database: Path, *, force: bool = False) -> Copy:
             revision = known(_check(copy, source), source)
             database.parent.mkdir(parents=True, exist_ok=True)
             with closing(_connect(database)) as target:
+                target.execute("PRAGMA journal_mode=DELETE")  # else it takes no pages of another size
                 copy.backup(target)
     except (OSError, sqlite3.Error) as reason:
         raise CopyRefused(f"未能恢复：{reason}", f"it could not be restored: {reason}") from None

@@ -1,6 +1,8 @@
 """Backups made under load are whole, a rehearsal proves them, and what is restored goes on where it was."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -103,6 +105,26 @@ async def test_a_database_in_use_is_replaced_only_by_force(place: Place) -> None
 
     restored = Database(place.elsewhere)
     assert (await verify(restored)).incidents == 1
+    await restored.close()
+
+
+async def test_a_backup_with_pages_of_another_size_replaces_a_database_in_use(place: Place) -> None:
+    await place.world.open("one")
+    copy = place.back_up("backup")
+    place.restore(copy)
+    if place.world.database.kind == "sqlite":
+        with closing(sqlite3.connect(copy.path)) as pages:
+            pages.execute("PRAGMA page_size=4096")
+            pages.execute("VACUUM")
+        sidecar(copy.path).write_text(f"{sha256(copy.path.read_bytes()).hexdigest()}  {copy.path.name}\n")
+    restored = Database(place.elsewhere)
+    assert (await verify(restored)).incidents == 1  # it has a log by now
+    await restored.close()
+
+    place.restore(copy, schema.REVISION, force=True)
+
+    restored = Database(place.elsewhere)
+    assert (await verify(restored)).defects == ()
     await restored.close()
 
 

@@ -7,12 +7,13 @@ from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
 from reporter.channels import ChannelError, load_channels
-from reporter.channels.posting import ANSWER_BYTES_MAX, IDLE_MAX
+from reporter.channels.posting import ANSWER_BYTES_MAX, IDLE_MAX, _address
 from reporter.channels.webhook import Webhook, signature
 from reporter.core.terms import NoticeState
 from reporter.settings import Settings, SettingsError
@@ -146,6 +147,7 @@ async def test_proxies_of_the_environment_are_not_used(
     [
         ("/a%2Fb%2D?sign=x%2By%3D&t=1+2#f", "/a%2Fb%2D?sign=x%2By%3D&t=1+2"),
         ("/值?k=班", "/%E5%80%BC?k=%E7%8F%AD"),
+        ("/a b", "/a%20b"),
     ],
 )
 async def test_an_address_goes_out_as_it_stands(
@@ -183,6 +185,38 @@ async def test_an_authority_that_cannot_be_read_is_told_and_tried_again(
 
     assert (error.permanent, "certificates" in str(error)) == (False, True)
     await webhook.send(a_message(hooks.url()))
+
+
+@pytest.mark.parametrize(
+    ("where", "goes_to"),
+    [
+        ("u:p@例子.localhost:8080", "u:p@xn--fsqu00a.localhost:8080"),
+        ("例子.localhost", "xn--fsqu00a.localhost"),
+    ],
+)
+def test_a_host_in_chinese_is_asked_for_in_the_letters_of_the_net(where: str, goes_to: str) -> None:
+    assert _address(f"https://{where}/x") == f"https://{goes_to}/x"
+
+
+async def test_an_answer_with_trailers_is_an_answer(webhook: Webhook, hooks: Hooks) -> None:
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n"
+    hooks.answers["/"] = head + b"2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n"
+
+    assert (await webhook.send(a_message(hooks.url()))).state is NoticeState.ACCEPTED
+
+
+@pytest.mark.parametrize("damage", ["-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n", "nothing"])
+async def test_certificates_that_are_none_are_told_and_tried_again(
+    webhook: Webhook, hooks: Hooks, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damage: str
+) -> None:
+    (tmp_path / "ca.pem").write_text(damage)
+    (tmp_path / "folder").mkdir()
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+
+    error = await failing(webhook, hooks.url())
+
+    assert (error.permanent, "certificates" in str(error)) == (False, True)
 
 
 async def test_of_many_hosts_only_some_keep_connections_open(webhook: Webhook) -> None:

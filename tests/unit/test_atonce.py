@@ -103,7 +103,7 @@ async def test_killed_before_it_was_handed_over_it_goes_out_after_its_lease(told
     assert asked.document["attempts"] == 2
 
 
-async def test_a_service_that_stops_gives_back_what_it_has_not_handed_over(told: World) -> None:
+async def test_a_service_that_has_stopped_sending_takes_nothing_more(told: World) -> None:
     notifier = told.notifier(send_timeout_s=TIMEOUT_S)
     told.gate.reserving = notifier.reserving
     async with running(notifier):

@@ -83,7 +83,7 @@ def test_few_are_taken_again_once_some_could_not_be_started(share: Share) -> Non
 
     share.came(Back("webhook", "held", None))
 
-    assert not share.is_busy
+    assert not share.held
     assert len(filled(share)) == AHEAD_MIN + UNDER_WAY_MAX
 
 

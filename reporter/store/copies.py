@@ -90,7 +90,10 @@ def restore(source: Path, database: Path, *, force: bool = False) -> Copy:
             revision = known(_check(copy, source), source)
             database.parent.mkdir(parents=True, exist_ok=True)
             with closing(_connect(database)) as target:
-                target.execute("PRAGMA journal_mode=DELETE")  # else it takes no pages of another size
+                if _page_bytes(target) != _page_bytes(copy):
+                    target.execute(
+                        "PRAGMA journal_mode=DELETE"
+                    )  # with a log it takes no pages of another size
                 copy.backup(target)
     except (OSError, sqlite3.Error) as reason:
         raise CopyRefused(f"未能恢复：{reason}", f"it could not be restored: {reason}") from None
@@ -167,6 +170,10 @@ def last_noted(folder: Path) -> tuple[datetime, str] | None:
 
 def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+
+
+def _page_bytes(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA page_size").fetchone()[0])
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> str:

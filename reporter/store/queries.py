@@ -224,8 +224,7 @@ async def open_parts(connection: AsyncConnection, ids: Sequence[str]) -> list[In
 
 async def standing(connection: AsyncConnection, incident_id: str) -> Standing | None:
     """Whose an incident is and how it stands; None if there is no such incident."""
-    is_restricted = exists().where(Restricted.incident_id == Incident.id)
-    columns = (Incident.unit, Incident.opened_from, Incident.state, is_restricted)
+    columns = (Incident.unit, Incident.opened_from, Incident.state, _IS_RESTRICTED)
     row = (await connection.execute(select(*columns).where(Incident.id == incident_id))).one_or_none()
     return Standing(*row) if row else None
 
@@ -237,15 +236,14 @@ async def has_taken(connection: AsyncConnection, key: bytes) -> bool:
 
 async def has_notice(connection: AsyncConnection, incident_id: str, notice_id: str) -> bool:
     """Whether the notice exists and is of that incident."""
-    statement = select(Notice.id).where(Notice.id == notice_id, Notice.incident_id == incident_id)
-    return (await connection.execute(statement)).first() is not None
+    found = select(Notice.id).where(Notice.id == notice_id, Notice.incident_id == incident_id)
+    return (await connection.execute(found)).first() is not None
 
 
 async def ledger(connection: AsyncConnection, incident_id: str) -> list[tuple[str, str]]:
     """The incident's ledger lines, oldest first: canonical text without `hash`, and the hash."""
-    statement = select(Line.text, Line.hash).join(Incident, Incident.number == Line.number)
-    statement = statement.where(Incident.id == incident_id).order_by(Line.version)
-    return [(row.text, row.hash) for row in await connection.execute(statement)]
+    lines = select(Line.text, Line.hash).where(Line.number == Incident.number, Incident.id == incident_id)
+    return [(row.text, row.hash) for row in await connection.execute(lines.order_by(Line.version))]
 
 
 # --- the filter ---------------------------------------------------------------------------------------------

@@ -91,9 +91,8 @@ def restore(source: Path, database: Path, *, force: bool = False) -> Copy:
             database.parent.mkdir(parents=True, exist_ok=True)
             with closing(_connect(database)) as target:
                 if _page_bytes(target) != _page_bytes(copy):
-                    target.execute(
-                        "PRAGMA journal_mode=DELETE"
-                    )  # with a log it takes no pages of another size
+                    # With a log it takes no pages of another size.
+                    target.execute("PRAGMA journal_mode=DELETE")
                 copy.backup(target)
     except (OSError, sqlite3.Error) as reason:
         raise CopyRefused(f"未能恢复：{reason}", f"it could not be restored: {reason}") from None

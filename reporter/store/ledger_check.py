@@ -8,10 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import (  # Any: a ledger line is whatever JSON is stored there, that being the question
-    Any,
-    NamedTuple,
-)
+from typing import Any, NamedTuple  # Any: a line is whatever JSON is stored there, that being the question
 
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection

@@ -8,6 +8,7 @@ service ends) says whose it is, so that a server found running there without its
 the next start replaces. An orphan goes on taking events in until then; none of them is lost.
 """
 
+import asyncio
 import fcntl
 import json
 import logging
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 
 PROGRAM = "nats-server"
 POLL_S = 0.01
-WATCH_S = 0.1
 STOP_WAIT_S = 5.0
 BACKOFF_S_MAX = 5.0
 STEADY_S = 10.0
@@ -134,12 +134,13 @@ class EmbeddedNats:
     async def supervise(self, wait_s: float = 30.0) -> None:
         """Restarts the server, on the same port, whenever it ends by itself; runs until `stop`."""
         pause_s, started_s = 0.0, time.monotonic()
-        while self._is_wanted:
-            if self.is_running:
-                if time.monotonic() - started_s > STEADY_S:
-                    pause_s = 0.0
-                await sleep(WATCH_S)
-                continue
+        while True:
+            if self._process is not None:
+                await asyncio.to_thread(self._process.wait)
+            if not self._is_wanted:
+                return
+            if time.monotonic() - started_s > STEADY_S:
+                pause_s = 0.0
             metrics.EMBEDDED_RESTARTS.inc()
             log.error("the embedded broker is down; restarting it in %.1f s", pause_s)
             await sleep(pause_s)

@@ -29,8 +29,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from time import monotonic
 
-from sqlalchemy import text
-
 from reporter import metrics
 from reporter.bus import Bus
 from reporter.clockwatch import ClockWatch
@@ -156,11 +154,9 @@ class Health:
 
     async def _database_check(self) -> dict[str, object]:
         try:
-            async with asyncio.timeout(DATABASE_TIMEOUT_S):
-                if await schema.revision(self._database) != schema.REVISION:
+            async with asyncio.timeout(DATABASE_TIMEOUT_S), self._database.glance() as connection:
+                if not await schema.is_current(connection):
                     return {"ok": False, "reason": "schema"}
-                async with self._database.glance() as connection:
-                    await connection.execute(text("SELECT 1"))
         except Exception as error:  # whatever it is, the database cannot be used
             return {"ok": False, "reason": type(error).__name__}
         return {"ok": True}

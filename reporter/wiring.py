@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from time import monotonic
 from types import TracebackType
@@ -21,7 +21,7 @@ from reporter.channels import Channel
 from reporter.channels.folder import close_channels, load_channels, longest_s
 from reporter.clockwatch import ClockWatch
 from reporter.embedded import EmbeddedNats
-from reporter.engine import deadman, heartbeat
+from reporter.engine import deadman, heartbeat, lookout
 from reporter.engine.doorbell import Doorbell
 from reporter.engine.fence import Fence
 from reporter.engine.indexer import Indexer
@@ -52,6 +52,8 @@ _FIRST_RUN = """\
 还没有管理员。请在一小时内打开此链接创建，仅可使用一次：
 Nobody administers this installation yet. Within the hour, open this link, once, to make the administrator:
   {link}"""
+CATCH_UP_S = 1.0
+"""How long the pages wait for what fell due while the service was away."""
 BROKER_WAIT_S = 5.0
 """How long the ready line waits for the first connection; the service is up without it."""
 
@@ -158,6 +160,7 @@ class Service:
                 notifier.run(),
                 RosterWatch(database, self.time, gate.signals, settings.zone, tuple(channels)).run(),
                 heartbeat.run(gate),
+                lookout.run(database, self.time, gate.signals),
                 heartbeat.beat(
                     bus,
                     self.time,
@@ -174,11 +177,11 @@ class Service:
             parts.append(deadman.run(settings.dead_man_url, settings.dead_man_every_s, health.is_well))
         for task in [group.create_task(part) for part in parts]:
             self._stack.callback(task.cancel)
+        if is_engine:
+            # What fell due meanwhile is judged before pages are loaded, which keeps this thread for half a second.
+            await _is_set_within(CATCH_UP_S, doorbell.caught_up)
         address = await self._open_http(database, gate, health, catalog, channels, group)
-        try:
-            async with asyncio.timeout(BROKER_WAIT_S):
-                await (intake.is_serving if is_engine else connected).wait()
-        except TimeoutError:
+        if not await _is_set_within(BROKER_WAIT_S, intake.is_serving if is_engine else connected):
             log.warning("the broker at %s is not reachable yet; the service works without it", url)
         self.ready = {"ready": True, "http": address, "nats": url, "database": database.kind}
         if address is not None:
@@ -206,6 +209,7 @@ class Service:
             gate=gate,
             time=self.time,
             health=health.checks,
+            troubles=health.troubles,
             changed=gate.signals.boards,
             zone=self.settings.zone,
             language=self.settings.language,
@@ -231,6 +235,13 @@ class Service:
             self._stack.callback(group.create_task(app.state.hub.run()).cancel)
             self._stack.callback(app.state.hub.close)
         return address
+
+
+async def _is_set_within(seconds: float, event: asyncio.Event) -> bool:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()
 
 
 def _by_channel(pairs: Sequence[tuple[str, str]]) -> dict[str, list[str]]:

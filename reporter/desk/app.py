@@ -38,7 +38,7 @@ def create_app(services: Services) -> FastAPI:
     """
     renderer = Renderer(services.zone, services.language)
     editions = Editions()
-    hub = Hub(services.database, services.time, renderer, editions, services.health, services.changed)
+    hub = Hub(services.database, services.time, renderer, editions, services.troubles, services.changed)
     desk = Desk(services, Authenticator(services.database, services.time), renderer, editions, hub)
     app = FastAPI(
         title="Reporter",

@@ -14,6 +14,7 @@ from reporter.core.terms import NoticeState
 from reporter.desk.auth import Authenticator
 from reporter.desk.limits import Calls, Failures
 from reporter.desk.live.hub import Hub
+from reporter.engine.troubles import Trouble
 from reporter.render import Renderer
 from reporter.store.database import Database
 from reporter.store.editions import Editions
@@ -45,7 +46,8 @@ class Services:
 
     `schedules` are the ids an opening may name; without any, whatever it names is left to the gate.
     `health` answers the checks by name; `database` must be among them, and is false also where its schema
-    does not match. `changed` is set by whoever commits something in this process: the boards wait for it.
+    does not match. `troubles` says what ails the service, for people.
+    `changed` is set by whoever commits something in this process: the boards wait for it.
     `channels` are those that may be tried; `receipt_secrets`, by channel, prove who reports what was delivered.
     `catalog` says what an opening would start, `files` is where attachments are kept; without them nothing is
     foretold and nothing can be attached.
@@ -56,6 +58,7 @@ class Services:
     gate: Gate
     time: TimeSource
     health: Callable[[], Awaitable[Mapping[str, Check]]]
+    troubles: Callable[[], Awaitable[tuple[Trouble, ...]]]
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     schedules: Collection[str] = ()
     zone: str = "Asia/Shanghai"

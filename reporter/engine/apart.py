@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import exists, insert, or_, select
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.command import Message, Problem, notice_ids
@@ -64,23 +64,6 @@ class Apart:
             if count:
                 note = f"{message.subject} ×{count}: {errors[0].message if errors else ''}"
                 await self._notice(connection, directory, root, NoticeReason.REJECTED, note, now)
-
-    async def is_due(self, connection: AsyncConnection, now: datetime) -> bool:
-        """Whether `sweep` has something to say; read-only, so that looking costs no write lock."""
-        waiting = (
-            notices.THROTTLE.c.waiting > 0,
-            notices.THROTTLE.c.noticed_at <= now - notices.REJECTED_EVERY,
-        )
-        held = (
-            inbox.ASIDE.c.state == "held",
-            inbox.ASIDE.c.noticed_at.is_(None),
-            inbox.ASIDE.c.recorded_at <= now - notices.HELD_AFTER,
-        )
-        either = or_(
-            exists().where(*waiting).select_from(notices.THROTTLE),
-            exists().where(*held).select_from(inbox.ASIDE),
-        )
-        return bool((await connection.execute(select(either))).scalar_one())
 
     async def sweep(self, connection: AsyncConnection, directory: Directory, now: datetime) -> None:
         """Writes the notices that have become due."""

@@ -49,11 +49,14 @@ class Doorbell:
         self._armed_at: datetime | None = None
         self.looked_at: float | None = None
         """When (monotonic) the table was last read: what `/readyz` and the watch see of this loop."""
+        self.caught_up = asyncio.Event()
+        """Set once nothing is left that fell due before the start."""
 
     async def run(self) -> None:
         """Runs until cancelled."""
         self._scheduler.start()
         trouble = Trouble(log, "judging")
+        self._rung.set()  # whatever fell due before the start
         try:
             while True:
                 with suppress(TimeoutError):
@@ -62,6 +65,7 @@ class Doorbell:
                 self._rung.clear()
                 try:
                     await self._drain()
+                    self.caught_up.set()
                     trouble.over()
                 except Exception as error:
                     await trouble.failed(error)

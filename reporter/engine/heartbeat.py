@@ -21,7 +21,7 @@ BEAT_S = 5.0
 
 
 async def run(gate: Gate) -> None:
-    """Sweeps and checkpoints every second, tidies every hour; runs until cancelled.
+    """Every second sweeps, if anything waits for that, and checkpoints; tidies every hour; runs until cancelled.
 
     While deadlines are being judged there is no checkpoint: it would keep the disk from their commits.
     """
@@ -29,7 +29,9 @@ async def run(gate: Gate) -> None:
     tidied_s: float | None = None
     while True:
         try:
-            await gate.sweep()
+            if gate.signals.aside.is_set():
+                gate.signals.aside.clear()
+                await gate.sweep()
             if gate.signals.calm.is_set():
                 await gate.database.checkpoint()
             if tidied_s is None or monotonic() - tidied_s >= TIDY_EVERY_S:

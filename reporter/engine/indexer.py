@@ -12,7 +12,6 @@ from reporter.timesource import sleep
 
 log = logging.getLogger(__name__)
 
-EVERY_S = 1.0
 GIVE_WAY_S_MAX = 20.0
 CALM_S_MAX = 2.0
 LOOK_S = 0.05
@@ -30,13 +29,13 @@ class Indexer:
         trouble = Trouble(log, "indexing")
         while True:
             try:
+                await self._signals.unfindable.wait()
                 await self._give_way()
-                is_idle = not await search.index_pending(self._database)
+                if not await search.index_pending(self._database):
+                    self._signals.unfindable.clear()
                 trouble.over()
             except Exception as error:
                 await trouble.failed(error)
-                continue
-            await sleep(EVERY_S if is_idle else 0)
 
     async def _give_way(self) -> None:
         """Lets messages and deadlines go first, for a while: a search may wait a little, an emergency may not."""

@@ -35,11 +35,12 @@ from reporter.timesource import TimeSource
 
 log = logging.getLogger(__name__)
 
-REREAD_S: Final = 1.0
+TROUBLE_S: Final = 1.0
 UNSENT_BATCH: Final = 1000
 UNSENT_GIVES_WAY_S: Final = 5.0
 RESULTS_BATCH: Final = 1000
-GATHER_S: Final = 4.0
+GATHER_LOOKS: Final = 4
+GATHER_LOOK_S: Final = 1.0
 """How long results may gather while others are under way and all goes well: first people are told, then it is
 recorded that they were. What failed is recorded at once, since another channel may wait for it."""
 UNRECORDED_MAX: Final = 10_000
@@ -83,8 +84,8 @@ class Sends(Ready, Protocol):
 class Notifier:
     """Has sent what is due, until cancelled. Any number of replicas share the work.
 
-    The table is read when `signals.notices` is set, and again every `REREAD_S`. While deadlines are being judged, what
-    only the desk shows gives way.
+    The table is read when `signals.notices` is set. While deadlines are being judged, what only the desk shows gives
+    way.
     `send_timeout_s` is the longest that one sending takes. `has_links`: notices carry links, which are signed.
     """
 
@@ -108,9 +109,9 @@ class Notifier:
         self._signals = signals
         self._wake, self._calm, self._taken = signals.notices, signals.calm, signals.taken
         self._settling: asyncio.Task[None] | None = None
-        self._gave_way_s = 0.0
-        """Since when (monotonic) what nobody sends has been giving way."""
-        self._settling_trouble = Trouble(log, "settling notices that nobody sends", REREAD_S)
+        self._gives_way_since_s: float | None = None
+        """Since when (monotonic) what nobody sends has been giving way; None while it need not."""
+        self._settling_trouble = Trouble(log, "settling notices that nobody sends", TROUBLE_S)
         self._lease_s = send_timeout_s + LEASE_MARGIN_S
         self._has_links = has_links
         self._link_key: bytes | None = None
@@ -120,8 +121,6 @@ class Notifier:
         self._results: asyncio.Queue[NoticeResult] = asyncio.Queue(UNRECORDED_MAX)
         self._is_pressing = asyncio.Event()
         """Whether results should be recorded now."""
-        self._is_gathering = False
-        """Whether results wait to be recorded."""
         self._is_idle = asyncio.Event()
         """Whether nothing is on its way."""
         self._is_idle.set()
@@ -138,7 +137,7 @@ class Notifier:
                 await self._wind_up()
 
     async def _go_on(self, group: asyncio.TaskGroup) -> None:
-        trouble = Trouble(log, "reading notices", REREAD_S)
+        trouble = Trouble(log, "reading notices", TROUBLE_S)
         while True:
             self._wake.clear()
             self._taken.clear()
@@ -151,9 +150,7 @@ class Notifier:
                 continue
             self._taken.set()
             if not goes_on:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(REREAD_S):
-                        await self._wake.wait()
+                await self._wake.wait()
 
     @property
     def reserving(self) -> Reserving:
@@ -183,11 +180,9 @@ class Notifier:
             await self._leave(reserved.share, reserved.taken, reserved.words)
         self._note_how_many()
         now, found = self._time.now(), list[tuple[Share, list[Due]]]()
-        if self._is_calm and self._is_gathering:
-            self._is_pressing.set()
         async with self._database.glance() as connection:
             if not await is_anything_due(connection, now):
-                self._gave_way_s = monotonic()
+                self._gives_way_since_s = None
                 return False
         async with self._database.snapshot() as connection:
             short = [name for name, share in self._shares.items() if share.is_short and self._sender.is_up]
@@ -197,11 +192,17 @@ class Notifier:
         goes_on = False
         for share, candidates in found:
             goes_on = await self._fill(share, candidates) or goes_on
-        if self._is_calm or monotonic() - self._gave_way_s >= UNSENT_GIVES_WAY_S:
-            self._gave_way_s = monotonic()
-            if self._settling is None or self._settling.done():
-                self._settling = group.create_task(self._settle_unsent())
+        if not self._is_giving_way() and (self._settling is None or self._settling.done()):
+            self._settling = group.create_task(self._settle_unsent())
         return goes_on
+
+    def _is_giving_way(self) -> bool:
+        """Whether what nobody sends should wait a little longer: once until all is calm, however a channel hangs."""
+        if self._is_calm:
+            self._gives_way_since_s = None
+            return False
+        self._gives_way_since_s = self._gives_way_since_s or monotonic()
+        return monotonic() - self._gives_way_since_s < UNSENT_GIVES_WAY_S
 
     async def _settle_unsent(self) -> None:
         """Settles notices of the desk, which are on the board already; then fails those of channels not there."""
@@ -277,7 +278,7 @@ class Notifier:
 
     async def _collect(self) -> None:
         """Takes what comes back: results to be recorded, and what could not be started, which is given back."""
-        trouble = Trouble(log, "giving notices back", REREAD_S)
+        trouble = Trouble(log, "giving notices back", TROUBLE_S)
         while True:
             backs = await self._sender.back()
             for back in backs:
@@ -301,20 +302,25 @@ class Notifier:
         """Hands over all results that are there, again and again."""
         while True:
             batch = [await self._results.get()]
-            self._is_gathering = True
-            with suppress(TimeoutError):
-                async with asyncio.timeout(GATHER_S):
-                    await self._is_pressing.wait()
+            await self._gathered()
             if self._results.qsize() < RESULTS_BATCH:
                 self._is_pressing.clear()
             while len(batch) < RESULTS_BATCH and not self._results.empty():
                 batch.append(self._results.get_nowait())
-            self._is_gathering = False
             await self._hand_over(batch)
             for _ in batch:
                 self._results.task_done()
             await self._watch_over(batch)
             self._wake.set()
+
+    async def _gathered(self) -> None:
+        """Returns when results should be recorded: when that presses, once all is calm, or after a while."""
+        for _ in range(GATHER_LOOKS):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GATHER_LOOK_S):
+                    await self._is_pressing.wait()
+            if self._is_pressing.is_set() or self._is_calm:
+                return
 
     async def _watch_over(self, results: Sequence[NoticeResult]) -> None:
         """Notes which channels work. What cannot be noted is told by the log, and stops nothing."""
@@ -333,7 +339,7 @@ class Notifier:
         """
         if not results:
             return
-        trouble, given_up_at = Trouble(log, "recording notices", REREAD_S), monotonic() + self._lease_s
+        trouble, given_up_at = Trouble(log, "recording notices", TROUBLE_S), monotonic() + self._lease_s
         while True:
             try:
                 await self._gate.receipts(results)

@@ -30,7 +30,7 @@ from reporter.engine.atonce import Reserving, nothing_at_once
 from reporter.engine.batch import Batch
 from reporter.engine.signals import Signals, Units
 from reporter.engine.unjudged import AGAIN, Unjudged
-from reporter.store import inbox, incidents, notices, turns
+from reporter.store import inbox, incidents, notices, turns, waiting
 from reporter.store.database import Database
 from reporter.store.editions import Editions
 from reporter.store.failures import is_database_trouble
@@ -259,11 +259,10 @@ class Gate:
     async def sweep(self) -> None:
         """Notices what has been held for a minute, and rejections counted since the last notice of their subject."""
         async with self.database.glance() as connection:
-            is_due = await self._apart.is_due(connection, self.time.now())
-            is_applicable = await inbox.is_any_applicable(connection)
-        if is_applicable:
+            found = await waiting.look(connection, self.time.now())
+        if found.applicable:
             await self._apply_waiting()
-        if is_due:
+        if found.unsaid:
             await again(self._sweep)
             self.signals.notices.set()
 

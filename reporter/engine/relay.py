@@ -67,24 +67,23 @@ class Relay:
     async def run(self) -> None:
         """Runs until cancelled."""
         trouble = Trouble(log, "publishing")
+        is_done = False
         while True:
-            try:
-                async with asyncio.timeout(REREAD_S):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if is_done else REREAD_S):
                     await self._signals.outbox.wait()
-            except TimeoutError:
-                pass
             self._signals.outbox.clear()
             if not self._bus.is_connected:
                 continue
             try:
-                await self._drain()
+                is_done = await self._drain()
                 trouble.over()
             except Exception as error:
                 await trouble.failed(error)
                 self._signals.outbox.set()
 
-    async def _drain(self) -> None:
-        """Publishes page by page until nothing is left but what is stuck."""
+    async def _drain(self) -> bool:
+        """Publishes page by page until nothing is left but what is stuck. True when nothing is left at all."""
         after = 0
         behind: set[str] = set()
         while self._bus.is_connected:
@@ -94,9 +93,10 @@ class Relay:
             if page is None:
                 await sleep(LOOK_S)  # another replica publishes; there may be more when it is done
             elif page.last is None:
-                return
+                return after == 0
             elif page.is_left_over:
                 after = page.last
+        return False
 
     async def _publish_page(self, after: int, behind: set[str]) -> "_Page":
         """Publishes up to `BATCH_MAX` rows past `after`, except those left `behind`, to whom it adds who gets stuck."""

@@ -14,12 +14,14 @@ TREE_AGE_S_MAX = 0.5
 
 @dataclass(slots=True)
 class Signals:
-    """Set after a commit by whoever changed something; each has one waiter."""
+    """Set after a commit by whoever changed something, and by the lookout; each has one waiter."""
 
     clocks: asyncio.Event = field(default_factory=asyncio.Event)
     outbox: asyncio.Event = field(default_factory=asyncio.Event)
     boards: asyncio.Event = field(default_factory=asyncio.Event)
     notices: asyncio.Event = field(default_factory=asyncio.Event)
+    unfindable: asyncio.Event = field(default_factory=asyncio.Event)
+    aside: asyncio.Event = field(default_factory=asyncio.Event)
     calm: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared while deadlines are being judged, so that publishing gives way."""
     taken: asyncio.Event = field(default_factory=asyncio.Event)

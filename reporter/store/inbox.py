@@ -104,17 +104,12 @@ async def load_held(connection: AsyncConnection, targets: Sequence[str]) -> list
     return sorted(((row.id, _command(row)) for row in rows), key=lambda item: item[1].order)
 
 
-_APPLICABLE = select(ASIDE).where(ASIDE.c.state == "held", exists().where(ASIDE.c.target == INCIDENT_ID))
-
-
-async def is_any_applicable(connection: AsyncConnection) -> bool:
-    """Whether `load_applicable` would find any; read-only, so that looking costs no lock."""
-    return (await connection.execute(_APPLICABLE.limit(1))).first() is not None
+APPLICABLE = select(ASIDE).where(ASIDE.c.state == "held", exists().where(ASIDE.c.target == INCIDENT_ID))
 
 
 async def applicable_ids(connection: AsyncConnection, limit: int) -> list[int]:
     """Which held messages `load_applicable` would find."""
-    rows = await connection.execute(_APPLICABLE.with_only_columns(ASIDE.c.id).limit(limit))
+    rows = await connection.execute(APPLICABLE.with_only_columns(ASIDE.c.id).limit(limit))
     return list(rows.scalars())
 
 
@@ -125,7 +120,7 @@ async def load_applicable(
 
     Those that another replica is applying at this moment are left to it. With `only`: that one, if it is among them.
     """
-    wanted = _APPLICABLE if only is None else _APPLICABLE.where(ASIDE.c.id == only)
+    wanted = APPLICABLE if only is None else APPLICABLE.where(ASIDE.c.id == only)
     rows = (await connection.execute(wanted.limit(limit).with_for_update(of=ASIDE, skip_locked=True))).all()
     return sorted(((row.id, _command(row)) for row in rows), key=lambda item: item[1].order)
 

@@ -11,6 +11,7 @@ import sqlite3
 from sqlalchemy import insert, inspect, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import Column, MetaData, PrimaryKeyConstraint, Table
 from sqlalchemy.types import String
 
@@ -45,6 +46,15 @@ async def revision(database: Database) -> str | None:
     """The schema's revision, or None for an empty database. Errors: SchemaMismatch for others' tables."""
     async with database.snapshot() as connection:
         return await connection.run_sync(_revision)
+
+
+async def is_current(connection: AsyncConnection) -> bool:
+    """Whether the schema is this version's: one small question, for those who ask all the time.
+
+    Errors: the database's, where there is no schema at all.
+    """
+    found = await connection.execute(text("SELECT version_num FROM alembic_version"))
+    return found.scalar_one_or_none() == REVISION
 
 
 async def check(database: Database) -> None:

@@ -291,6 +291,7 @@ async def test_the_indexer_gives_way_to_deadlines_and_then_catches_up(world: Wor
     await world.open(title="爆燃")
     world.gate.signals.calm.clear()
     async with asyncio.TaskGroup() as tasks:
+        world.gate.signals.unfindable.set()
         running = tasks.create_task(Indexer(world.database, world.gate.signals).run())
         for _ in range(20):
             await asyncio.sleep(0)

@@ -16,6 +16,7 @@ from reporter import catalog
 from reporter.desk.app import create_app
 from reporter.desk.services import Check, Services
 from reporter.engine.record import Gate
+from reporter.engine.troubles import Trouble, troubles_of
 from reporter.resources import schedules_dir
 from reporter.store import tokens
 from reporter.store.database import Database, open_database
@@ -53,6 +54,7 @@ class World:
             gate=self.gate,
             time=self.time,
             health=self._health,
+            troubles=self._troubles,
             changed=self.gate.signals.boards,
             schedules=["cn-zaozhuang-hitech-2021-9"],
             catalog=catalog.load([schedules_dir()]),
@@ -62,6 +64,9 @@ class World:
 
     async def _health(self) -> Mapping[str, Check]:
         return self.checks
+
+    async def _troubles(self) -> tuple[Trouble, ...]:
+        return troubles_of(self.checks)
 
     async def browser(self, headers: Mapping[str, str] | None = None) -> httpx.AsyncClient:
         """Somebody without a token."""

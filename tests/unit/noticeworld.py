@@ -14,6 +14,7 @@ from reporter.catalog import load
 from reporter.channels import Channel, close_channels, load_channels
 from reporter.core.command import Command, OutcomeKind
 from reporter.core.terms import CommandKind, Mode, NoticeReason, NoticeState
+from reporter.engine import lookout
 from reporter.engine.notify import Notifier
 from reporter.engine.record import Gate
 from reporter.render import Renderer
@@ -153,8 +154,11 @@ async def world_on(url: str) -> AsyncIterator[World]:
 
 @asynccontextmanager
 async def running(*notifiers: Notifier) -> AsyncIterator[None]:
+    """These at work, each with its lookout."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(notifier.run()) for notifier in notifiers]
+        for each in notifiers:
+            tasks.append(group.create_task(lookout.run(each._database, each._time, each._signals)))
         try:
             yield
         finally:

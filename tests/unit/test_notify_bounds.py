@@ -50,7 +50,7 @@ async def test_what_failed_is_recorded_while_others_are_under_way(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another channel may wait for it; only what went well may gather."""
-    monkeypatch.setattr(notify, "GATHER_S", 3600)
+    monkeypatch.setattr(notify, "GATHER_LOOK_S", 3600)
     world.hooks.answers |= {"/hangs": None, "/gone": status(410)}
     await world.add(1, "webhook", world.hooks.url("/hangs"))
     await world.add(1, "webhook", world.hooks.url("/gone"))
@@ -67,7 +67,7 @@ async def test_what_failed_is_recorded_while_others_are_under_way(
 async def test_what_went_well_is_recorded_once_nothing_is_under_way(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notify, "GATHER_S", 3600)
+    monkeypatch.setattr(notify, "GATHER_LOOK_S", 3600)
     await world.add(20, "webhook", world.hooks.url())
 
     async def all_recorded() -> bool:

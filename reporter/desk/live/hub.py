@@ -9,7 +9,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,7 +21,7 @@ from reporter.desk.live.cards import changes_at
 from reporter.desk.live.listing import Board, Cards, View, board_of, call_of
 from reporter.desk.live.situation import Open, Situation, Watch
 from reporter.desk.live.telling import REPLAY_OVERLAP, Shown, Teller
-from reporter.engine.troubles import Trouble, troubles_of
+from reporter.engine.troubles import Trouble
 from reporter.render import Renderer
 from reporter.store.database import Database
 from reporter.store.editions import Editions
@@ -84,12 +84,12 @@ class Hub:
         time: TimeSource,
         renderer: Renderer,
         editions: Editions,
-        health: Callable[[], Awaitable[Mapping[str, Mapping[str, object]]]],
+        troubles: Callable[[], Awaitable[tuple[Trouble, ...]]],
         changed: asyncio.Event,
     ) -> None:
         self._database = database
         self._time = time
-        self._health = health
+        self._ask_troubles = troubles
         self._changed = changed
         self._watch = Watch(database, time, editions)
         self._cards = Cards()
@@ -123,9 +123,9 @@ class Hub:
     async def board(self, view: View) -> tuple[Board, tuple[Trouble, ...], datetime]:
         """A page of the board as committed by now, what is wrong with the service, and the server's time."""
         situation = await self._watch.fresh()
-        checks = await self._health()
+        troubles = await self._ask_troubles()
         now = self._time.now()
-        return board_of(situation, view, now, self._cards), (*troubles_of(checks), *situation.troubles), now
+        return board_of(situation, view, now, self._cards), (*troubles, *situation.troubles), now
 
     async def join(self, view: View, after: datetime | None) -> Client:
         """A new board: it is sent the whole page, and what has fired since `after`."""
@@ -176,7 +176,7 @@ class Hub:
             try:
                 is_beat = monotonic() - beaten_at >= BEAT_S
                 if monotonic() - asked_at >= BEAT_S:  # every page shows it, so no board need be open
-                    self._troubles = troubles_of(await self._health())
+                    self._troubles = await self._ask_troubles()
                     asked_at = monotonic()
                 if not self._groups:
                     self._changed.clear()

@@ -34,7 +34,6 @@ from reporter.desk.services import Desk
 from reporter.desk.session import language_of
 from reporter.desk.units import UnitChoice, choices, chosen_unit
 from reporter.engine.trial import attempt
-from reporter.engine.troubles import troubles_of
 from reporter.store import handoverlog, restricted, rosters, shiftlog
 from reporter.store.handoverlog import PAGE, Handover, HandoverLine
 from reporter.store.reach import reach_of
@@ -115,7 +114,7 @@ async def _freeze(request: Request, desk: Desk) -> Response:
     scope = caller.within(unit)
     situation = await desk.hub.situation()
     now = services.time.now()
-    troubles = troubles_of(await services.health())
+    troubles = await services.troubles()
     opens = in_order(each for each in situation.opens.values() if each.is_within(scope))
     async with services.database.snapshot() as connection:
         shift = await shift_of(connection, caller.tree, unit, now, ZoneInfo(services.zone))

@@ -6,6 +6,7 @@ import pytest
 
 from reporter.engine.rehearsing import MonthlyRehearsal
 from reporter.store import rehearsals
+from reporter.store.sending import due
 from reporter.store.unreachable import unreachable
 from tests.unit.noticeworld import NOW, World, eventually, running
 
@@ -29,10 +30,13 @@ async def test_a_test_is_sent_once_to_each_address_marked_and_after_first_notice
     async def sent() -> bool:
         return len(world.hooks.asked) == 2
 
+    async with world.database.snapshot() as connection:
+        in_turn = await due(connection, "webhook", NOW, 10)
+    assert [each.id for each in in_turn][:1] == first
+
     async with running(world.notifier()):
         await eventually(sent)
 
-    assert [asked.headers["webhook-id"] for asked in world.hooks.asked][:1] == first
     (test,) = world.hooks.about("/a")
     assert str(test.document["text"]).startswith("【测试】")
     assert (test.document["mode"], test.document["reason"], test.document["incident"]) == (

@@ -15,7 +15,7 @@ MARKS = {Mode.ACTUAL: "", Mode.EXERCISE: "【演练】", Mode.TEST: "【测试�
 """What every text of an exercise or a test begins with."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Message:
     """One notice, ready to be sent to one address.
 
@@ -50,16 +50,15 @@ class Message:
     payload: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        mark = MARKS[self.mode]
-        if not self.short:
-            object.__setattr__(self, "short", self.subject)
-        for name in ("subject", "text", "short"):
-            value: str = getattr(self, name)
-            if not value.startswith(mark):
-                object.__setattr__(self, name, mark + value)
+        self.short = self.short or self.subject
+        if mark := MARKS[self.mode]:
+            self.subject, self.text, self.short = (
+                text if text.startswith(mark) else mark + text
+                for text in (self.subject, self.text, self.short)
+            )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Receipt:
     """The channel's answer. `accepted`: the next hop took it; `delivered`: it is where the person looks.
 
@@ -71,7 +70,7 @@ class Receipt:
     detail: str | None = None
 
     def __post_init__(self) -> None:
-        if self.state not in {NoticeState.ACCEPTED, NoticeState.DELIVERED}:
+        if self.state is not NoticeState.ACCEPTED and self.state is not NoticeState.DELIVERED:
             msg = f"a receipt says accepted or delivered, not {self.state}; failing is a ChannelError"
             raise ValueError(msg)
 

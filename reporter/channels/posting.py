@@ -9,13 +9,12 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from pathlib import Path
 from string import punctuation
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from reporter import __version__
@@ -37,8 +36,7 @@ _CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
 _AS_WRITTEN: Final = re.compile(r"[!-~]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What the other side answered; of the body no more than `ANSWER_BYTES_MAX`."""
 
     status: int
@@ -84,17 +82,19 @@ class Poster:
             msg = f"the certificates to believe cannot be read: {type(error).__name__}"
             raise ChannelError(msg, permanent=False) from error
         try:
-            async with client.request(
+            answer = await client.request(
                 getattr(Method, method),
                 _address(url),
                 headers=headers,
                 body=body or None,
                 timeout=timedelta(seconds=timeout_s),
-            ) as answer:
-                retry_after = answer.headers.get("retry-after") or b""
-                return Answer(
-                    answer.status.as_int(), await _body(answer), bytes(retry_after).decode("latin-1")
-                )
+            )
+            length = answer.content_length
+            is_small = length is not None and length <= ANSWER_BYTES_MAX
+            said = bytes(await answer.bytes()) if is_small else await _beginning(answer)
+            retry_after = answer.headers.get("retry-after")
+            after = "" if retry_after is None else bytes(retry_after).decode("latin-1")
+            return Answer(answer.status.as_int(), said, after)
         except exceptions.TimeoutError as error:
             msg = f"no answer within {timeout_s:g} s"
             raise ChannelError(msg, permanent=False) from error
@@ -186,11 +186,8 @@ def _troubles() -> tuple[type[Exception], ...]:
     return tuple(getattr(exceptions, name) for name in exceptions.__all__)
 
 
-async def _body(answer: "wreq.Response") -> bytes:
+async def _beginning(answer: "wreq.Response") -> bytes:
     """The body, no more of it than `ANSWER_BYTES_MAX`."""
-    length = answer.content_length
-    if length is not None and length <= ANSWER_BYTES_MAX:
-        return bytes(await answer.bytes())
     read = bytearray()
     async with answer.stream() as stream:
         async for chunk in stream:

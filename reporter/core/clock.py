@@ -66,6 +66,8 @@ class Clock:
         A report that meets the obligation, a withdrawal, and the closure of what was already due each cancel what
         the rule dates at or after them; what it dates before is owed, also when it is looked at later.
         """
+        if self.met_at is None and closed_at is None and withdrawn_at is None:
+            return FOREVER
         ends = [at for at in (self.met_at, withdrawn_at) if at is not None]
         if closed_at is not None and closed_at > self.due_at:
             ends.append(closed_at)

@@ -107,7 +107,12 @@ def notice_ids(recorded_at: datetime, digest: str, count: int) -> list[str]:
     """
     variant = "89ab"[int(digest[3], 16) & 3]
     common = f"{_clock_text(recorded_at)}-8{digest[:3]}-{variant}{digest[4:7]}-{digest[7:15]}"
-    return [f"{common}{index:04x}" for index in range(count)]
+    return [common + number for number in _numbers(count)]
+
+
+@lru_cache(maxsize=64)
+def _numbers(count: int) -> tuple[str, ...]:
+    return tuple([f"{index:04x}" for index in range(count)])
 
 
 @lru_cache(maxsize=8)  # thousands of facts are recorded at one instant

@@ -8,7 +8,7 @@ moment of firing, so lateness of ours never propagates.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any  # a document of JSON
+from typing import Any, NamedTuple  # Any: a document of JSON
 
 from reporter.core.instants import maybe_rfc3339, parse, rfc3339
 from reporter.core.schedule import Step
@@ -61,8 +61,7 @@ class Ladder:
     """The acknowledged step whose report has not come yet, the highest one; None once that has been said."""
 
 
-@dataclass(frozen=True, slots=True)
-class Firing:
+class Firing(NamedTuple):
     """One firing: of a step, of several collapsed into their newest, or of a repetition.
 
     `at` is the instant that the rule names: the step's own, or the arrival at which collapsed ones were known.
@@ -183,7 +182,7 @@ def fire(
         at = repetition.next_at + missed * step.every
         repetition.next_at = at + step.every if repetition.count < step.at_most else None
         yield Firing(step, (step,), repetition.count, at, _reason(step), is_again=True)
-    past = _past(steps, ladder.due_at, ladder.known_at)
+    past = _past(steps, ladder.due_at, ladder.known_at, ladder.position)
     if ladder.position < past:
         newest = steps[past - 1]
         limit = reminded_to if newest.offset < ZERO else judged_to
@@ -264,34 +263,40 @@ def next_instants(
     ladder: Ladder, steps: Sequence[Step], until: datetime = FOREVER
 ) -> tuple[datetime | None, datetime | None]:
     """When to look again: the next reminder, and the next instant that needs the broker's word."""
-    looks: tuple[list[datetime], list[datetime]] = ([], [])
+    remind_at: datetime | None = None
+    judge_at: datetime | None = None
     for repetition in ladder.repetitions:
-        if repetition.next_at is not None and repetition.next_at <= until:
-            looks[steps[repetition.step].offset >= ZERO].append(repetition.next_at)
+        at = repetition.next_at
+        if at is not None and at <= until:
+            if steps[repetition.step].offset < ZERO:
+                remind_at = _earlier(remind_at, at)
+            else:
+                judge_at = _earlier(judge_at, at)
     if ladder.awaited is not None and ladder.awaited.stale_at <= until:
-        looks[True].append(ladder.awaited.stale_at)
-    past = _past(steps, ladder.due_at, ladder.known_at)
+        judge_at = _earlier(judge_at, ladder.awaited.stale_at)
+    past = _past(steps, ladder.due_at, ladder.known_at, ladder.position)
     index = max(ladder.position, past - 1)
     while index < len(steps):
         at = ladder.due_at + steps[index].offset
         if (ladder.known_at if index < past else at) > until:
             break
-        is_judged = steps[index].offset >= ZERO
-        if not looks[is_judged] or at < min(looks[is_judged]):
-            looks[is_judged].append(at)
-        if is_judged:
-            break
+        if steps[index].offset >= ZERO:
+            return remind_at, _earlier(judge_at, at)
+        remind_at = _earlier(remind_at, at)
         index += 1
-    return min(looks[False], default=None), min(looks[True], default=None)
+    return remind_at, judge_at
 
 
-def _past(steps: Sequence[Step], due_at: datetime, known_at: datetime) -> int:
-    """How many steps lay at or before `known_at`."""
+def _earlier(one: datetime | None, other: datetime) -> datetime:
+    return other if one is None or other < one else one
+
+
+def _past(steps: Sequence[Step], due_at: datetime, known_at: datetime, count: int = 0) -> int:
+    """How many steps lay at or before `known_at`, or had been dealt with (`count`)."""
     lead = known_at - due_at
-    for count, step in enumerate(steps):  # in the order of their offsets
-        if step.offset > lead:
-            return count
-    return len(steps)
+    while count < len(steps) and steps[count].offset <= lead:  # in the order of their offsets
+        count += 1
+    return count
 
 
 def _reason(step: Step) -> NoticeReason:

@@ -1,9 +1,9 @@
 """The ledger's form: one line per fact, each holding the hash of the one before it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import NamedTuple
 
 from reporter.core.canonical import canonical, canonical_plain
 from reporter.core.instants import rfc3339
@@ -13,8 +13,7 @@ GENESIS = "0" * 64
 """The `prev` of an incident's first line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line. `text` is its RFC 8785 canonical JSON without `hash`; `hash` the SHA-256 of that text, in hex."""
 
     incident: str

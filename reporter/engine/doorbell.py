@@ -17,7 +17,7 @@ from apscheduler.triggers.date import DateTrigger
 from reporter import metrics
 from reporter.engine.again import Trouble
 from reporter.engine.fence import MARGIN, Fence
-from reporter.engine.record import TICK_CLOCKS, Gate
+from reporter.engine.record import Gate
 from reporter.timesource import EPOCH, TimeSource, sleep
 
 log = logging.getLogger(__name__)
@@ -26,9 +26,11 @@ REREAD_S = 0.5
 ALARM = "alarm"
 ASK_AGAIN_S = 0.02
 """Pause before the broker is asked again while a judgement waits for its word."""
+TICK_CLOCKS_MIN = 250
 TICK_CLOCKS_MAX = 2_000
 TICK_CLOCKS_MAX_TOLD = 1_000
-"""When many are due at once, the first need not wait for a long transaction, and the last not for many short ones."""
+"""When many are due at once, the first need not wait for a long transaction, and the last not for many short ones: each
+takes half as many again as the one before, so that whoever tells people of these has work for as long as it lasts."""
 GIVE_WAY_S_MAX = 0.1
 """How long notices may be taken before the next deadlines are judged."""
 RING_LATER = timedelta(milliseconds=1)
@@ -96,11 +98,12 @@ class Doorbell:
                 self._gate.signals.calm.set()
                 await sleep(ASK_AGAIN_S)
                 continue
-            if not await self._gate.tick(through):
+            clocks, most = TICK_CLOCKS_MIN, TICK_CLOCKS_MAX
+            if not await self._gate.tick(through, clocks):
                 await sleep(ASK_AGAIN_S)  # another replica is judging them at this moment
                 continue
-            clocks, most = TICK_CLOCKS, await self._gave_way(TICK_CLOCKS_MAX)
-            while await self._gate.tick(through, clocks := min(2 * clocks, most)):
+            most = await self._gave_way(most)
+            while await self._gate.tick(through, clocks := min(clocks * 3 // 2, most)):
                 most = await self._gave_way(most)
 
     async def _gave_way(self, clocks_max: int) -> int:

@@ -18,8 +18,8 @@ from reporter.store.sending import Due
 AHEAD_MIN: Final = 512
 AHEAD_MAX: Final = 8192
 GROWS: Final = 4
-"""Notices taken ahead in one channel: so many times as many once what there was room for has been sent, few again once
-some could not be started in time; and of those …"""
+"""Notices taken ahead in one channel: so many times as many once what there was room for has been sent, or as many as
+that have come back; few again once some could not be started in time; and of those …"""
 PARTS: Final = 4
 """… for one address no more than one part of so many."""
 QUICK_S: Final = 1.0
@@ -37,6 +37,8 @@ class Share:
         """By id the address."""
         self._by_address: Counter[str] = Counter()
         self._ahead_max = AHEAD_MIN
+        self._came = 0
+        """How many have come back quickly since it was last changed."""
         self.is_limited = False
         """Whether there was no room for some of what was due."""
         self._quick: OrderedDict[str, None] = OrderedDict()
@@ -91,13 +93,17 @@ class Share:
         address = self._ended(back.id)
         self._quick.pop(address, None)
         if back.result is None:
-            self._ahead_max, self.is_limited = AHEAD_MIN, False
+            self._bound(AHEAD_MIN)
         elif back.took_s <= QUICK_S:
             self._quick[address] = None
             if len(self._quick) > ADDRESSES_MAX:
                 self._quick.popitem(last=False)
-            if self.is_limited and len(self._held) <= self._places:
-                self._ahead_max, self.is_limited = min(GROWS * self._ahead_max, AHEAD_MAX), False
+            self._came += 1
+            if self.is_limited and (len(self._held) <= self._places or self._came >= self._ahead_max):
+                self._bound(min(GROWS * self._ahead_max, AHEAD_MAX))
+
+    def _bound(self, ahead_max: int) -> None:
+        self._ahead_max, self._came, self.is_limited = ahead_max, 0, False
 
     def _ended(self, id_: str) -> str:
         address = self._held.pop(id_)

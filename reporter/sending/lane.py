@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 from time import monotonic
-from typing import Final
+from typing import Final, NamedTuple
 
 from reporter.channels.contract import Bounded, Channel
 from reporter.core.notice import Taken, Words
@@ -33,8 +33,7 @@ class Load:
     link_key: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(NamedTuple):
     """A notice that waits for its place, since `since_s` by the monotonic clock."""
 
     notice: Taken

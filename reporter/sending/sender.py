@@ -123,9 +123,14 @@ class Sender:
         self._backs.append(back)
         self._has_come_back.set()
         is_trouble = back.result is None or back.result.is_trouble
-        is_idle = self._loads.empty() and not any(lane.is_busy for lane in self._lanes.values())
-        if is_trouble or is_idle or len(self._backs) >= GATHER_MAX:
+        if is_trouble or len(self._backs) >= GATHER_MAX or self._is_idle(back.channel):
             self._is_pressing.set()
+
+    def _is_idle(self, last: str) -> bool:
+        """Whether there is nothing more to do, asked first of the channel that was at work `last`."""
+        if self._lanes[last].is_busy or not self._loads.empty():
+            return False
+        return not any(lane.is_busy for lane in self._lanes.values())
 
     def _start(self, group: asyncio.TaskGroup, lane: Lane) -> None:
         for ready in lane.start():

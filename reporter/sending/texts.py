@@ -8,8 +8,7 @@ shown by the templates, so a text is rendered with gaps, kept, and the gaps are 
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from reporter.core.terms import NoticeReason
 
@@ -17,8 +16,8 @@ KEPT_MAX: Final = 512
 _MARK: Final = f"\0{secrets.token_hex(8)}\0"
 """Round the name of a gap: what nobody can have put into a name or a note."""
 
-Gapped = tuple[str, ...]
-"""A text in pieces: words, the name of a gap, words, …"""
+Gapped = str
+"""A text with a `%(name)s` for each gap, and each % of its own doubled."""
 
 
 class Renders(Protocol):
@@ -29,12 +28,12 @@ class Renders(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A notice's texts as its templates have them: in Chinese, in English, and short in the service's language."""
+class Written(NamedTuple):
+    """A notice's texts: subject (one line) and text in Chinese and in English, `short` (one line) in the service's
+    language."""
 
-    subjects: tuple[str, str]
-    bodies: tuple[str, str]
+    subject: str
+    text: str
     short: str
 
 
@@ -43,7 +42,7 @@ class Texts:
 
     def __init__(self, renderer: Renders) -> None:
         self._renderer = renderer
-        self._kept: OrderedDict[tuple[object, ...], list[Gapped]] = OrderedDict()
+        self._kept: OrderedDict[tuple[object, ...], tuple[Gapped, Gapped, Gapped]] = OrderedDict()
 
     def write(
         self,
@@ -66,20 +65,20 @@ class Texts:
             found = self._kept[key] = self._rendered(reason, {**said(), **marked})
             if len(self._kept) > KEPT_MAX:
                 self._kept.popitem(last=False)
-        subject_zh, subject_en, body_zh, body_en, short = [_filled(each, gaps) for each in found]
-        return Written((subject_zh, subject_en), (body_zh, body_en), short)
+        subject, text, short = found
+        return Written(_one_line(subject % gaps), text % gaps, _one_line(short % gaps))
 
-    def _rendered(self, reason: NoticeReason, context: Mapping[str, object]) -> list[Gapped]:
-        parts = (("subject", "zh"), ("subject", "en"), ("body", "zh"), ("body", "en"), ("short", None))
-        return [
-            tuple(
-                self._renderer.render(f"notices/{reason}/{part}.txt", language=language, **context).split(
-                    _MARK
-                )
-            )
-            for part, language in parts
-        ]
+    def _rendered(self, reason: NoticeReason, context: Mapping[str, object]) -> tuple[Gapped, Gapped, Gapped]:
+        def part(name: str, language: str | None) -> Gapped:
+            text = self._renderer.render(f"notices/{reason}/{name}.txt", language=language, **context)
+            pieces = text.strip().replace("%", "%%").split(_MARK)
+            pieces[1::2] = [f"%({name})s" for name in pieces[1::2]]
+            return "".join(pieces)
+
+        subjects = part("subject", "zh"), part("subject", "en")
+        bodies = part("body", "zh"), part("body", "en")
+        return " / ".join(subjects), "\n\n".join(bodies) + "\n", part("short", None)
 
 
-def _filled(text: Gapped, gaps: Mapping[str, str | None]) -> str:
-    return "".join([gaps[piece] or "" if place % 2 else piece for place, piece in enumerate(text)])
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

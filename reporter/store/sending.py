@@ -5,9 +5,9 @@ attempt, so that replicas share the work, and what a crash leaves unrecorded com
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from sqlalchemy import CompoundSelect, bindparam, exists, literal, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,8 +18,7 @@ from reporter.core.turns import Rank
 from reporter.store.models import Clock, Incident, Notice
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(NamedTuple):
     """A notice that may be taken."""
 
     id: str

@@ -167,10 +167,10 @@ async def test_without_the_broker_a_breach_is_recorded_a_second_after_its_due_ti
 async def test_a_failure_while_judging_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     tick, failures = world.gate.tick, iter([OSError("the disk is gone"), OSError("still")])
 
-    async def failing(judged_through: datetime) -> int:
+    async def failing(judged_through: datetime, limit: int) -> int:
         if error := next(failures, None):
             raise error
-        return await tick(judged_through)
+        return await tick(judged_through, limit)
 
     monkeypatch.setattr(world.gate, "tick", failing)
     async with ringing(world, Broker()):

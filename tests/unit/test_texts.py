@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reporter.core.terms import Mode, NoticeReason
@@ -14,12 +14,19 @@ from reporter.sending.texts import Texts
 RENDERER = Renderer("Asia/Shanghai")
 TEXTS = Texts(RENDERER)
 words = st.one_of(st.none(), st.text(min_size=1, max_size=20))
+tokens = st.text(st.characters(codec="utf-8", exclude_categories=["Z", "C"]), min_size=1, max_size=20)
 
 
+@example(
+    NoticeReason.BREACH,
+    {"person": "50% %(id)s", "phone": "%", "stands_for": None, "in_place_of": None, "detail": "%s"},
+    {"id": "%d", "link": None, "ack_url": None, "code": "%(title)s"},
+    "%(id)s 100%",
+)
 @given(
     st.sampled_from(NoticeReason),
     st.fixed_dictionaries(dict.fromkeys(("person", "phone", "stands_for", "in_place_of", "detail"), words)),
-    st.fixed_dictionaries(dict.fromkeys(("id", "link", "ack_url", "code"), words)),
+    st.fixed_dictionaries(dict.fromkeys(("id", "link", "ack_url", "code"), st.one_of(st.none(), tokens))),
     st.text(min_size=1, max_size=20),
 )
 def test_a_text_filled_is_the_text_rendered(
@@ -36,14 +43,14 @@ def test_a_text_filled_is_the_text_rendered(
     first, again = (TEXTS.write(reason, tuple(said.items()), lambda: said, gaps) for _ in range(2))
 
     assert first == again
-    for part, language, text in (
-        ("subject", "zh", first.subjects[0]),
-        ("subject", "en", first.subjects[1]),
-        ("body", "zh", first.bodies[0]),
-        ("body", "en", first.bodies[1]),
-        ("short", None, first.short),
-    ):
-        assert text == RENDERER.render(f"notices/{reason}/{part}.txt", language=language, **said, **gaps)
+
+    def part(name: str, language: str | None) -> str:
+        return RENDERER.render(f"notices/{reason}/{name}.txt", language=language, **said, **gaps)
+
+    subjects = [" ".join(part("subject", language).split()) for language in ("zh", "en")]
+    assert first.subject == " / ".join(subjects)
+    assert first.text == "\n\n".join(part("body", language).strip() for language in ("zh", "en")) + "\n"
+    assert first.short == " ".join(part("short", None).split())
 
 
 class Counting:

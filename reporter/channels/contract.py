@@ -70,7 +70,7 @@ class Receipt:
     detail: str | None = None
 
     def __post_init__(self) -> None:
-        if self.state is not NoticeState.ACCEPTED and self.state is not NoticeState.DELIVERED:
+        if self.state not in (NoticeState.ACCEPTED, NoticeState.DELIVERED):
             msg = f"a receipt says accepted or delivered, not {self.state}; failing is a ChannelError"
             raise ValueError(msg)
 

@@ -42,7 +42,7 @@ class Texts:
 
     def __init__(self, renderer: Renders) -> None:
         self._renderer = renderer
-        self._kept: OrderedDict[tuple[object, ...], tuple[Gapped, Gapped, Gapped]] = OrderedDict()
+        self._kept: OrderedDict[tuple[object, ...], tuple[Gapped, ...]] = OrderedDict()
 
     def write(
         self,
@@ -65,19 +65,18 @@ class Texts:
             found = self._kept[key] = self._rendered(reason, {**said(), **marked})
             if len(self._kept) > KEPT_MAX:
                 self._kept.popitem(last=False)
-        subject, text, short = found
-        return Written(_one_line(subject % gaps), text % gaps, _one_line(short % gaps))
+        subject, body_zh, body_en, short = [text % gaps for text in found]
+        return Written(_one_line(subject), f"{body_zh.strip()}\n\n{body_en.strip()}\n", _one_line(short))
 
-    def _rendered(self, reason: NoticeReason, context: Mapping[str, object]) -> tuple[Gapped, Gapped, Gapped]:
+    def _rendered(self, reason: NoticeReason, context: Mapping[str, object]) -> tuple[Gapped, ...]:
         def part(name: str, language: str | None) -> Gapped:
             text = self._renderer.render(f"notices/{reason}/{name}.txt", language=language, **context)
-            pieces = text.strip().replace("%", "%%").split(_MARK)
+            pieces = text.replace("%", "%%").split(_MARK)
             pieces[1::2] = [f"%({name})s" for name in pieces[1::2]]
             return "".join(pieces)
 
-        subjects = part("subject", "zh"), part("subject", "en")
-        bodies = part("body", "zh"), part("body", "en")
-        return " / ".join(subjects), "\n\n".join(bodies) + "\n", part("short", None)
+        subject = f"{part('subject', 'zh')} / {part('subject', 'en')}"
+        return subject, part("body", "zh"), part("body", "en"), part("short", None)
 
 
 def _one_line(text: str) -> str:

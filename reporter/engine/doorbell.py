@@ -8,7 +8,7 @@ only go forward: an APScheduler interval counts on the wall clock, and stood sti
 import asyncio
 import logging
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from time import monotonic
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -33,8 +33,13 @@ TICK_CLOCKS_MAX_TOLD = 1_000
 takes half as many again as the one before, so that whoever tells people of these has work for as long as it lasts."""
 GIVE_WAY_S_MAX = 0.1
 """How long notices may be taken before the next deadlines are judged."""
-RING_LATER = timedelta(milliseconds=1)
-"""Past the margin, so that the broker's clock has passed it too."""
+ASK_AGAIN_S_MIN = 0.001
+LOOK_S_MIN = MARGIN.total_seconds()
+"""Between two looks after commits: what one of them arms is judged no earlier than that after it."""
+
+
+Looks = tuple[datetime | None, datetime | None]
+"""The earliest reminder and the earliest judgement that any clock waits for."""
 
 
 class Doorbell:
@@ -49,6 +54,9 @@ class Doorbell:
             timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
         self._armed_at: datetime | None = None
+        self._armed_for: Looks = (None, None)
+        """What the alarm is set to: the earliest reminder and the earliest judgement."""
+        self._alarmed = asyncio.Event()
         self.looked_at: float | None = None
         """When (monotonic) the table was last read: what `/readyz` and the watch see of this loop."""
         self.caught_up = asyncio.Event()
@@ -61,10 +69,7 @@ class Doorbell:
         self._rung.set()  # whatever fell due before the start
         try:
             while True:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(REREAD_S):
-                        await self._rung.wait()
-                self._rung.clear()
+                await self._rings()
                 try:
                     await self._drain()
                     self.caught_up.set()
@@ -76,18 +81,28 @@ class Doorbell:
             self._gate.signals.calm.set()
             self._scheduler.shutdown(wait=False)
 
+    async def _rings(self) -> None:
+        """Returns at the alarm, after a commit, and for the re-read; after many commits not at each of them."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REREAD_S):
+                await self._rung.wait()
+        if self.looked_at is not None and (rest_s := self.looked_at + LOOK_S_MIN - monotonic()) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(rest_s):
+                    await self._alarmed.wait()
+        self._rung.clear()
+
     async def _drain(self) -> None:
         """Has everything judged that is due, then sets the alarm to what comes next."""
         while True:
-            remind_at, judge_at = await self._gate.next_looks()
+            remind_at, judge_at = await self._looks()
             now = self._time.now()
-            self.looked_at = monotonic()
             overdue = [at for at in (remind_at, judge_at) if at is not None and at <= now]
             metrics.CLOCK_OVERDUE_OLDEST.set((now - min(overdue)).total_seconds() if overdue else 0)
             ring_at = self._ring_at(remind_at, judge_at)
             if ring_at is None or ring_at > self._time.to_real(now):
                 self._gate.signals.calm.set()
-                self._arm(ring_at)
+                self._arm(ring_at, (remind_at, judge_at))
                 return
             self._gate.signals.calm.clear()
             through = EPOCH
@@ -96,14 +111,17 @@ class Doorbell:
             is_reminder_due = remind_at is not None and remind_at <= now
             if not is_reminder_due and (judge_at is None or judge_at > through):
                 self._gate.signals.calm.set()
-                await sleep(ASK_AGAIN_S)
+                await sleep(until_asked_again(judge_at, through))
                 continue
             clocks, most = TICK_CLOCKS_MIN, TICK_CLOCKS_MAX
-            if not await self._gate.tick(through, clocks):
+            done = await self._gate.tick(through, clocks, is_reminder_due=is_reminder_due)
+            if not done:
                 await sleep(ASK_AGAIN_S)  # another replica is judging them at this moment
                 continue
             most = await self._gave_way(most)
-            while await self._gate.tick(through, clocks := min(clocks * 3 // 2, most)):
+            while done >= clocks:
+                clocks = min(clocks * 3 // 2, most)
+                done = await self._gate.tick(through, clocks)
                 most = await self._gave_way(most)
 
     async def _gave_way(self, clocks_max: int) -> int:
@@ -123,10 +141,22 @@ class Doorbell:
         if remind_at is not None:
             rings.append(self._time.to_real(remind_at))
         if judge_at is not None:
-            rings.append(self._time.to_real(judge_at) + MARGIN + RING_LATER)
+            rings.append(self._time.to_real(judge_at) + MARGIN)
         return min(rings, default=None)
 
-    def _arm(self, at: datetime | None) -> None:
+    async def _looks(self) -> Looks:
+        """What clocks wait for. When the alarm has just rung that is known: what it was set to is due."""
+        if self._alarmed.is_set():
+            self._alarmed.clear()
+            at = self._ring_at(*self._armed_for)
+            if at is not None and at <= self._time.to_real(self._time.now()):
+                return self._armed_for
+        found = await self._gate.next_looks()
+        self.looked_at = monotonic()
+        return found
+
+    def _arm(self, at: datetime | None, looks: Looks) -> None:
+        self._armed_for = looks
         if at == self._armed_at:
             return
         self._armed_at = at
@@ -136,6 +166,15 @@ class Doorbell:
         elif self._scheduler.get_job(ALARM):
             self._scheduler.remove_job(ALARM)
 
-    def _ring(self) -> None:
+    async def _ring(self) -> None:
+        """A coroutine, since APScheduler calls what is none in another thread."""
         self._armed_at = None
+        self._alarmed.set()
         self._rung.set()
+
+
+def until_asked_again(judge_at: datetime | None, through: datetime) -> float:
+    """Seconds until the broker is asked again: fewer when only its clock has still to get there."""
+    if judge_at is None:
+        return ASK_AGAIN_S
+    return min(max((judge_at - through).total_seconds(), ASK_AGAIN_S_MIN), ASK_AGAIN_S)

@@ -31,8 +31,8 @@ class Indexer:
             try:
                 await self._signals.unfindable.wait()
                 await self._give_way()
-                if not await search.index_pending(self._database):
-                    self._signals.unfindable.clear()
+                if await search.index_pending(self._database) < search.PAGE:
+                    self._signals.unfindable.clear()  # what a trickle brings is gathered until the next look
                 trouble.over()
             except Exception as error:
                 await trouble.failed(error)

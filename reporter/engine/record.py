@@ -114,19 +114,24 @@ class Gate:
         self._announce([work.tracked for work in batch.changed.values()])
         return outcomes
 
-    async def tick(self, judged_through: datetime, limit: int = TICK_CLOCKS) -> int:
+    async def tick(
+        self, judged_through: datetime, limit: int = TICK_CLOCKS, *, is_reminder_due: bool = True
+    ) -> int:
         """Records what is due: reminders up to now, all else up to `judged_through`. Returns how many clocks.
+
+        `is_reminder_due`: False where that is known, so that the table is not asked.
 
         One transaction takes at most `limit`; call again until it returns 0. Clocks that another replica is
         judging at this moment are left to it: 0 does not say that nothing is due.
         """
-        return await again(partial(self._tick, judged_through, limit))
+        return await again(partial(self._tick, judged_through, limit, is_reminder_due))
 
-    async def _tick(self, judged_through: datetime, limit: int) -> int:
+    async def _tick(self, judged_through: datetime, limit: int, is_reminder_due: bool) -> int:
         async with self.reserving() as reserve, self.database.transaction() as connection:
             now = self.time.now()
             edition_of = partial(self._editions.of, connection)
-            due = await incidents.load_due(connection, edition_of, now, judged_through, limit)
+            reminded_through = now if is_reminder_due else None
+            due = await incidents.load_due(connection, edition_of, judged_through, reminded_through, limit)
             if not due:
                 return 0
             tree = await self._units.tree(connection)

@@ -44,7 +44,7 @@ _AT = re.compile(r'\{"actor":"(?:[^"\\]|\\.)*","at":"([^"]+)"')
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """What was done: the last row's sequence (None: there was none), and whether some of it is still there."""
+    """What was done: the last row's sequence (None: there are no more), and whether some of it is still there."""
 
     last: int | None
     is_left_over: bool = False
@@ -102,20 +102,20 @@ class Relay:
         """Publishes up to `BATCH_MAX` rows past `after`, except those left `behind`, to whom it adds who gets stuck."""
         async with self._database.glance() as connection:
             rows = await outbox.load_unsent(connection, BATCH_MAX, after)
-        if not rows:
-            if after == 0:
-                self._stuck.clear()  # another replica may have published it
-                self.is_stuck = False
-                metrics.OUTBOX_ROWS.set(0)
-                return _Page(None)
-            async with self._database.glance() as connection:
-                metrics.OUTBOX_ROWS.set(await outbox.count_unsent(connection))
-            return _Page(None)
-        sent = await self._send(rows, behind)
+        sent = await self._send(rows, behind) if rows else []
         if sent:
             async with self._database.transaction() as connection:
                 await outbox.remove_sent(connection, sent)
             metrics.PUBLISHED.inc(len(sent))
+        if after == 0 and len(sent) == len(rows) < BATCH_MAX:
+            self._stuck.clear()  # another replica may have published it
+            self.is_stuck = False
+            metrics.OUTBOX_ROWS.set(0)
+            return _Page(None)
+        if not rows:
+            async with self._database.glance() as connection:
+                metrics.OUTBOX_ROWS.set(await outbox.count_unsent(connection))
+            return _Page(None)
         return _Page(rows[-1].seq, len(sent) < len(rows))
 
     async def _give_way(self) -> None:

@@ -50,8 +50,10 @@ async def _run(connection: AsyncConnection, rows: Sequence[Row], statement: Call
             values = [tuple(chain.from_iterable(rows[at : at + count])) for at in range(done, ends, count)]
             await connection.exec_driver_sql(statement(count), values)
             done = ends
-    if done < len(rows):
-        await connection.exec_driver_sql(statement(1), list(rows[done:]))
+    if len(left := list(rows[done:])) == 1:  # by itself it costs less than as a list of one
+        await connection.exec_driver_sql(statement(1), left[0])
+    elif left:
+        await connection.exec_driver_sql(statement(1), left)
 
 
 @lru_cache(maxsize=64)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any  # rows have no narrower type
 
-from sqlalchemy import exists, insert, select, update
+from sqlalchemy import bindparam, exists, insert, literal, null, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.command import Command, Message, Problem
@@ -20,6 +20,15 @@ from reporter.timesource import micros
 INBOX = m.table(m.Inbox)
 ASIDE = m.table(m.SetAside)
 INCIDENT_ID = m.table(m.Incident).c.id
+_SEEN = union_all(
+    select(
+        *(INBOX.c[name] for name in ("key", "digest", "incident_id", "anomalies", "received_at")), literal(0)
+    ).where(INBOX.c.key.in_(bindparam("keys"))),
+    select(ASIDE.c.key, ASIDE.c.digest, ASIDE.c.target, null(), null(), literal(1)).where(
+        ASIDE.c.key.in_(bindparam("keys")), ASIDE.c.state == "held"
+    ),
+)
+_HELD = select(ASIDE).where(ASIDE.c.target.in_(bindparam("targets")), ASIDE.c.state == "held")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +50,13 @@ async def load_seen(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[
     seen: dict[bytes, Seen] = {}
     if not keys:
         return seen
-    rows = await connection.execute(select(INBOX).where(INBOX.c.key.in_(keys)))
-    for row in rows:
-        anomalies = tuple(row.anomalies or ())
-        seen[row.key] = Seen(row.digest, row.incident_id, anomalies, received_at=row.received_at)
-    held = select(ASIDE.c.key, ASIDE.c.digest, ASIDE.c.target).where(
-        ASIDE.c.key.in_(keys), ASIDE.c.state == "held"
-    )
-    for row in await connection.execute(held):
-        seen.setdefault(row.key, Seen(row.digest, row.target, (), is_held=True))
-    return seen
+    held: dict[bytes, Seen] = {}
+    for key, digest, incident, anomalies, received_at, is_held in await connection.execute(
+        _SEEN, {"keys": keys}
+    ):
+        known = held if is_held else seen
+        known[key] = Seen(digest, incident, tuple(anomalies or ()), bool(is_held), received_at)
+    return held | seen
 
 
 async def save_seen(connection: AsyncConnection, taken: Iterable[tuple[Command, str, Sequence[str]]]) -> None:
@@ -99,8 +105,7 @@ async def hold(
 
 async def load_held(connection: AsyncConnection, targets: Sequence[str]) -> list[tuple[int, Command]]:
     """The held commands that wait for any of these incidents, in order of arrival."""
-    held = select(ASIDE).where(ASIDE.c.target.in_(targets), ASIDE.c.state == "held")
-    rows = (await connection.execute(held)).all()
+    rows = (await connection.execute(_HELD, {"targets": targets})).all()
     return sorted(((row.id, _command(row)) for row in rows), key=lambda item: item[1].order)
 
 

@@ -80,7 +80,7 @@ _MODES = {each.value: each for each in Mode}
 _STATES = {each.value: each for each in IncidentState}
 _DIGEST = TRACKED_COLUMNS.index("edition_digest")
 _INCIDENT_COLUMNS = tuple(name for name in INCIDENT.c.keys() if name != "number")  # noqa: SIM118
-_NUMBERS = select(INCIDENT.c.number, INCIDENT.c.id).where(INCIDENT.c.id.in_(bindparam("ids", expanding=True)))
+_NUMBERS = select(INCIDENT.c.number, INCIDENT.c.id).where(INCIDENT.c.id.in_(bindparam("ids")))
 _NEXT_LOOKS = select(
     *(
         select(column).where(column.is_not(None)).order_by(column).limit(1).scalar_subquery()
@@ -90,6 +90,36 @@ _NEXT_LOOKS = select(
 _opened = binder(INCIDENT, _INCIDENT_COLUMNS)
 _CLOCK = as_stored(CLOCK.c[name] for name in CLOCK_COLUMNS)
 _TRACKED = as_stored(INCIDENT.c[name] for name in TRACKED_COLUMNS)
+_TO_JUDGE, _TO_REMIND = (
+    select(*_CLOCK, *_TRACKED)
+    .join(INCIDENT, INCIDENT.c.number == CLOCK.c.number)
+    .where(column <= bindparam("until"))
+    .order_by(column)
+    .limit(bindparam("most"))
+    .with_for_update(of=(INCIDENT, CLOCK), skip_locked=True)
+    for column in (CLOCK.c.judge_at, CLOCK.c.remind_at)
+)
+_WORK = (
+    select(INCIDENT.c.opened_from, INCIDENT.c.survivor, INCIDENT.c.anomalies, *_TRACKED)
+    .where(INCIDENT.c.id.in_(bindparam("ids")))
+    .order_by(INCIDENT.c.id)
+    .with_for_update()
+)
+_WORK_CLOCKS = select(*_CLOCK).where(CLOCK.c.number.in_(bindparam("numbers"))).order_by(CLOCK.c.position)
+_WORK_LINES = (
+    select(LEDGER.c.incident_id, LEDGER.c.kind, LEDGER.c.text)
+    .where(
+        LEDGER.c.number.in_(bindparam("numbers")),
+        LEDGER.c.kind.in_([kind.value for kind in COMMAND_OF_FACT]),
+    )
+    .order_by(LEDGER.c.number, LEDGER.c.version)
+)
+_HEADS = (
+    select(*_TRACKED).where(INCIDENT.c.id.in_(bindparam("ids"))).order_by(INCIDENT.c.id).with_for_update()
+)
+_TAKEN_CODES = select(INCIDENT.c.code).where(
+    INCIDENT.c.code_day == bindparam("day"), INCIDENT.c.code.in_(bindparam("codes"))
+)
 
 
 @dataclass(slots=True)
@@ -138,19 +168,24 @@ def _tracked(row: Row, edition: Edition) -> tuple[Tracked, datetime]:
 
 
 async def load_due(
-    connection: AsyncConnection, edition_of: EditionOf, now: datetime, judged_through: datetime, limit: int
+    connection: AsyncConnection,
+    edition_of: EditionOf,
+    judged_through: datetime,
+    reminded_through: datetime | None,
+    limit: int,
 ) -> list[Due]:
     """Claims up to `limit` clocks whose time has come, earliest first, grouped by incident.
 
+    `reminded_through`: None where no reminder is due, so that none is asked for.
     On PostgreSQL incidents and clocks are locked, and those another replica holds are skipped: were only the
     incident locked, its fresh row could come with a clock as it was before the other replica's commit.
     """
     found: dict[int, Due] = {}
     seen: set[Row] = set()
-    joined = select(*_CLOCK, *_TRACKED).join(INCIDENT, INCIDENT.c.number == CLOCK.c.number)
-    for column, until in ((CLOCK.c.judge_at, judged_through), (CLOCK.c.remind_at, now)):
-        due = joined.where(column <= until).order_by(column).limit(limit)
-        rows = await connection.execute(due.with_for_update(of=(INCIDENT, CLOCK), skip_locked=True))
+    for asked, until in ((_TO_JUDGE, judged_through), (_TO_REMIND, reminded_through)):
+        if until is None:
+            continue
+        rows = await connection.execute(asked, {"until": until, "most": limit})
         for row in rows.all():
             clock, incident = row[: len(_CLOCK)], row[len(_CLOCK) :]
             key = clock[8:10]
@@ -180,25 +215,18 @@ async def load_work(
     received_at: dict[int, datetime] = {}
     if not wanted:
         return found
-    locked = select(INCIDENT.c.opened_from, INCIDENT.c.survivor, INCIDENT.c.anomalies, *_TRACKED)
-    locked = locked.where(INCIDENT.c.id.in_(wanted)).order_by(INCIDENT.c.id).with_for_update()
-    for opened_from, survivor, anomalies, *incident in await connection.execute(locked):
+    for opened_from, survivor, anomalies, *incident in await connection.execute(_WORK, {"ids": wanted}):
         edition = await edition_of(incident[_DIGEST])
         tracked, received_at[incident[0]] = _tracked(tuple(incident), edition)
         found[tracked.id] = Work(tracked, opened_from, survivor, anomalies=anomalies)
         tracked_by[tracked.number] = tracked
     if not found:
         return found
-    clocks = select(*_CLOCK).where(CLOCK.c.number.in_(tracked_by)).order_by(CLOCK.c.position)
-    for clock in await connection.execute(clocks):
+    numbers = {"numbers": list(tracked_by)}
+    for clock in await connection.execute(_WORK_CLOCKS, numbers):
         tracked = tracked_by[clock[8]]
         tracked.clocks.append(read_clock(clock, tracked.edition, received_at[tracked.number]))
-    lines = (
-        select(LEDGER.c.incident_id, LEDGER.c.kind, LEDGER.c.text)
-        .where(LEDGER.c.number.in_(tracked_by), LEDGER.c.kind.in_([kind.value for kind in COMMAND_OF_FACT]))
-        .order_by(LEDGER.c.number, LEDGER.c.version)
-    )
-    for line in await connection.execute(lines):
+    for line in await connection.execute(_WORK_LINES, numbers):
         work, body = found[line.incident_id], json.loads(line.text)["body"]
         take_entry(work.entries, FactKind(line.kind), body)
         for ended in body.get("ended", ()):
@@ -289,8 +317,7 @@ async def load_heads(
     connection: AsyncConnection, edition_of: EditionOf, ids: Iterable[str]
 ) -> dict[str, Tracked]:
     """Loads and locks incidents without their clocks, for lines that concern none."""
-    locked = select(*_TRACKED).where(INCIDENT.c.id.in_(sorted(set(ids)))).order_by(INCIDENT.c.id)
-    rows = await connection.execute(locked.with_for_update())
+    rows = await connection.execute(_HEADS, {"ids": sorted(set(ids))})
     found = [_tracked(row, await edition_of(row[_DIGEST]))[0] for row in rows.all()]
     return {tracked.id: tracked for tracked in found}
 
@@ -306,8 +333,7 @@ async def save_heads(
 
 async def taken_codes(connection: AsyncConnection, day: str, codes: Sequence[str]) -> set[str]:
     """Those of `codes` that an incident of that day has."""
-    taken = select(INCIDENT.c.code).where(INCIDENT.c.code_day == day, INCIDENT.c.code.in_(codes))
-    return set((await connection.execute(taken)).scalars())
+    return set((await connection.execute(_TAKEN_CODES, {"day": day, "codes": list(codes)})).scalars())
 
 
 async def next_looks(connection: AsyncConnection) -> tuple[datetime | None, datetime | None]:

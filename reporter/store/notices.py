@@ -101,21 +101,23 @@ async def overdue_held(connection: AsyncConnection, now: datetime) -> list[AnyRo
     return rows
 
 
+_NEWS = (
+    select(*turns.COLUMNS, NOTICE.c.state, NOTICE.c.next_try_at)
+    .where(NOTICE.c.id.in_(bindparam("ids")))
+    .order_by(NOTICE.c.id)
+    .with_for_update()
+)
+
+
 async def news(connection: AsyncConnection, attempts: Mapping[str, int]) -> dict[str, AnyRow]:
     """Those of these notices (id: the attempt that is told of) of which nothing newer is known, locked, by id.
 
     A result is none when it has been written already (the connection was cut at that commit), and when the lease
     ran out and another replica has taken the notice since: then that one's result counts.
     """
-    mine = (
-        select(*turns.COLUMNS, NOTICE.c.state, NOTICE.c.next_try_at)
-        .where(NOTICE.c.id.in_(attempts))
-        .order_by(NOTICE.c.id)
-        .with_for_update()
-    )
     return {
         row.id: row
-        for row in (await connection.execute(mine)).all()
+        for row in (await connection.execute(_NEWS, {"ids": list(attempts)})).all()
         if row.state == NoticeState.ACKNOWLEDGED.value
         or (row.next_try_at is not None and row.attempts <= attempts[row.id])
     }

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
-from sqlalchemy import and_, delete, func, select
+from sqlalchemy import and_, bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.store import models as m
@@ -12,6 +12,14 @@ from reporter.store.types import AnyRow
 
 OUTBOX = m.table(m.Outbox)
 LEDGER = m.table(m.Line)
+_UNSENT = (
+    select(OUTBOX, LEDGER.c.text, LEDGER.c.hash, LEDGER.c.kind)
+    .outerjoin(LEDGER, and_(LEDGER.c.number == OUTBOX.c.number, LEDGER.c.version == OUTBOX.c.version))
+    .where(OUTBOX.c.seq > bindparam("after"))
+    .order_by(OUTBOX.c.seq)
+    .limit(bindparam("most"))
+)
+_REMOVE = delete(OUTBOX).where(OUTBOX.c.seq.in_(bindparam("sequences")))
 _TURN_KEY = int.from_bytes(b"outbox", "big")
 
 
@@ -33,20 +41,12 @@ async def turn(database: Database) -> AsyncIterator[bool]:
 
 async def load_unsent(connection: AsyncConnection, limit: int, after: int) -> Sequence[AnyRow]:
     """Up to `limit` rows past `after`, oldest first, each with its ledger line's text, hash and kind."""
-    line = and_(LEDGER.c.number == OUTBOX.c.number, LEDGER.c.version == OUTBOX.c.version)
-    unsent = (
-        select(OUTBOX, LEDGER.c.text, LEDGER.c.hash, LEDGER.c.kind)
-        .outerjoin(LEDGER, line)
-        .where(OUTBOX.c.seq > after)
-        .order_by(OUTBOX.c.seq)
-        .limit(limit)
-    )
-    return (await connection.execute(unsent)).all()
+    return (await connection.execute(_UNSENT, {"after": after, "most": limit})).all()
 
 
 async def remove_sent(connection: AsyncConnection, sequences: Collection[int]) -> None:
     """Removes rows whose publication the broker has acknowledged."""
-    await connection.execute(delete(OUTBOX).where(OUTBOX.c.seq.in_(sequences)))
+    await connection.execute(_REMOVE, {"sequences": list(sequences)})
 
 
 async def count_unsent(connection: AsyncConnection) -> int:

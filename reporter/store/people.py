@@ -12,7 +12,9 @@ from typing import Any, Final  # Any: columns of rows
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
+    CompoundSelect,
     RowMapping,
     Text,
     bindparam,
@@ -79,6 +81,11 @@ class RosterSummary:
     warnings: tuple[tuple[int, str], ...] = ()
 
 
+_NODES = select(Unit.code, Unit.name, Unit.parent, Unit.phone, Unit.region, Unit.is_active).order_by(
+    Unit.code
+)
+
+
 async def load_tree(connection: AsyncConnection) -> UnitTree:
     """The units as they stand now; until units are imported, the one with code `root`."""
     return UnitTree(await _nodes(connection))
@@ -114,20 +121,10 @@ async def holding(
 
     One statement for both, since every transaction of the engine asks.
     """
-    nothing = cast(null(), Text)
-    shifts = select(
-        Shift.id, nothing.label("kind"), Shift.unit, Shift.role, Shift.person, nothing.label("taker"),
-        Shift.phone, Shift.channels,
-    ).where(Shift.starts_at <= at, Shift.ends_at > at, *shifts_known(known_at))  # fmt: skip
-    changes = select(
-        ENTRY.c.id, ENTRY.c.kind, ENTRY.c.unit, ENTRY.c.role, ENTRY.c.person, ENTRY.c.taker,
-        ENTRY.c.phone, ENTRY.c.channels,
-    ).where(ENTRY.c.starts_at <= at, ENTRY.c.ends_at > at, *changes_known(known_at))  # fmt: skip
+    asked = _HOLDING if known_at is None else _holding(known_at)
     duties: list[tuple[int, Duty]] = []
     agreed: list[Change] = []
-    for id_, kind, unit, role, person, taker, phone, channels in await connection.execute(
-        union_all(shifts, changes)
-    ):
+    for id_, kind, unit, role, person, taker, phone, channels in await connection.execute(asked, {"at": at}):
         if kind is None:
             duties.append((id_, Duty(unit, role, person, phone, tuple(channels))))
         else:
@@ -154,14 +151,30 @@ def changes_known(at: datetime | None) -> list[ColumnElement[bool]]:
     return [ENTRY.c.kind != CANCELLED, ENTRY.c.recorded_at <= at, ~known.exists()]
 
 
+def _holding(known_at: datetime | None) -> CompoundSelect[Any]:
+    at: BindParameter[datetime] = bindparam("at")
+    nothing = cast(null(), Text)
+    shifts = select(
+        Shift.id, nothing.label("kind"), Shift.unit, Shift.role, Shift.person, nothing.label("taker"),
+        Shift.phone, Shift.channels,
+    ).where(Shift.starts_at <= at, Shift.ends_at > at, *shifts_known(known_at))  # fmt: skip
+    changes = select(
+        ENTRY.c.id, ENTRY.c.kind, ENTRY.c.unit, ENTRY.c.role, ENTRY.c.person, ENTRY.c.taker,
+        ENTRY.c.phone, ENTRY.c.channels,
+    ).where(ENTRY.c.starts_at <= at, ENTRY.c.ends_at > at, *changes_known(known_at))  # fmt: skip
+    return union_all(shifts, changes)
+
+
+_HOLDING = _holding(None)
+_CONTACTS = select(Unit.code, Unit.name, Unit.phone, Unit.parent, Unit.is_active).where(
+    or_(Unit.code.in_(bindparam("codes")), Unit.parent.is_(None))
+)
+
+
 async def unit_contacts(connection: AsyncConnection, codes: Iterable[str]) -> dict[str, UnitContact]:
     """Name and phone of these units, also of `root`; a code nobody registered is its own name."""
     wanted = set(codes)
-    rows = await connection.execute(
-        select(Unit.code, Unit.name, Unit.phone, Unit.parent, Unit.is_active).where(
-            or_(Unit.code.in_(wanted), Unit.parent.is_(None))
-        )
-    )
+    rows = await connection.execute(_CONTACTS, {"codes": list(wanted)})
     contacts = {code: UnitContact(code, "") for code in wanted}
     for code, name, phone, parent, is_active in rows:
         if code in wanted and code != ROOT:
@@ -267,8 +280,7 @@ async def lock_people(connection: AsyncConnection) -> None:
 
 
 async def _nodes(connection: AsyncConnection) -> list[UnitNode]:
-    columns = (Unit.code, Unit.name, Unit.parent, Unit.phone, Unit.region, Unit.is_active)
-    return [UnitNode(*row) for row in await connection.execute(select(*columns).order_by(Unit.code))]
+    return [UnitNode(*row) for row in await connection.execute(_NODES)]
 
 
 def _check_within(shifts: Sequence[ShiftRow], within: Collection[str] | None) -> None:

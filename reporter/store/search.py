@@ -6,10 +6,24 @@ So nothing is ever missed, and arming does not wait for it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final  # Any: what publishers sent is JSON
 
-from sqlalchemy import BigInteger, Select, Text, cast, column, delete, func, literal, or_, select, table, text
+from sqlalchemy import (
+    BigInteger,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    column,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,6 +40,16 @@ PAGE: Final = 100
 """Incidents indexed in one transaction: on SQLite it keeps writers waiting for a few milliseconds."""
 COUNTED_MAX: Final = 1000
 """Findings beyond this many are not counted: the reader has to say more."""
+_TEXTS: Final = select(
+    *(getattr(m.Incident, each.name) for each in fields(IncidentRow)), m.Incident.number
+).where(m.Incident.number.in_(bindparam("numbers")))
+_NOTES: Final = select(PENDING.c.id, PENDING.c.number).order_by(PENDING.c.id).limit(PAGE)
+_REMOVE: Final = delete(PENDING).where(PENDING.c.id.in_(bindparam("ids")))
+_BEFORE: Final = (
+    select(ENTRY.c.number, ENTRY.c.version, ENTRY.c.folded)
+    .where(ENTRY.c.number.in_(bindparam("numbers")))
+    .with_for_update()
+)
 _TURN_KEY: Final = int.from_bytes(b"search", "big")
 
 
@@ -69,9 +93,8 @@ async def mark(connection: AsyncConnection, numbers: Iterable[int]) -> None:
 
 async def index_pending(database: Database) -> int:
     """Makes up to a page of noted incidents findable. Returns how many notes are gone: 0 when nothing waits."""
-    notes = select(PENDING.c.id, PENDING.c.number).order_by(PENDING.c.id).limit(PAGE)
     async with database.glance() as connection:
-        waiting = (await connection.execute(notes)).all()
+        waiting = (await connection.execute(_NOTES)).all()
     if not waiting:
         return 0
     async with database.snapshot() as connection:
@@ -80,7 +103,7 @@ async def index_pending(database: Database) -> int:
         if not await _is_mine(connection):
             return 0
         await _write(connection, found)
-        await connection.execute(delete(PENDING).where(PENDING.c.id.in_([id_ for id_, _ in waiting])))
+        await connection.execute(_REMOVE, {"ids": [id_ for id_, _ in waiting]})
     return len(waiting)
 
 
@@ -107,9 +130,8 @@ async def rebuild(database: Database, progress: Callable[[int], None] | None = N
 
 async def documents(connection: AsyncConnection, numbers: Iterable[int]) -> list[Document]:
     """These incidents' texts: two queries."""
-    statement = narrowed(IncidentFilter(), connection.dialect.name).add_columns(m.Incident.number)
-    statement = statement.where(m.Incident.number.in_(sorted(numbers)))
-    rows = [(number, IncidentRow(*rest)) for *rest, number in await connection.execute(statement)]
+    found = await connection.execute(_TEXTS, {"numbers": sorted(numbers)})
+    rows = [(number, IncidentRow(*rest)) for *rest, number in found]
     reports = await reports_of(connection, [row for _, row in rows])
     return [
         Document(number, row.unit, row.version, folded_document(_texts(row, reports.get(row.id, ()))))
@@ -127,9 +149,8 @@ async def _is_mine(connection: AsyncConnection) -> bool:
 
 async def _write(connection: AsyncConnection, found: Sequence[Document]) -> None:
     """Puts these texts in the place of older ones; what another has made newer meanwhile stays."""
-    held = select(ENTRY.c.number, ENTRY.c.version, ENTRY.c.folded)
-    held = held.where(ENTRY.c.number.in_([each.number for each in found])).with_for_update()
-    before = {row.number: row for row in await connection.execute(held)}
+    held = await connection.execute(_BEFORE, {"numbers": [each.number for each in found]})
+    before = {row.number: row for row in held}
     changed = [
         each
         for each in found

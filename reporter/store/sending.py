@@ -25,14 +25,42 @@ class Due(NamedTuple):
     address: str
 
 
-_TAKEN = [getattr(Notice, name) for name in Taken._fields]
-_WORDS = [getattr(Incident, name) for name in IncidentWords._fields]
+_IS_ANYTHING_DUE = select(Notice.id).where(Notice.next_try_at <= bindparam("now")).limit(1)
+_DUE = (
+    select(Notice.id, Notice.address)
+    .where(
+        Notice.channel == bindparam("channel"),
+        Notice.next_try_at <= bindparam("now"),
+        Notice.rank == bindparam("rank"),
+    )
+    .order_by(Notice.next_try_at)
+    .limit(bindparam("most"))
+)
+_TAKE = (
+    update(Notice)
+    .where(
+        Notice.id.in_(
+            select(Notice.id)
+            .where(Notice.id.in_(bindparam("ids")), Notice.next_try_at <= bindparam("now"))
+            .with_for_update(skip_locked=True)
+        )
+    )
+    .values(next_try_at=bindparam("lease_until"), attempts=Notice.attempts + 1)
+    .returning(*(getattr(Notice, name) for name in Taken._fields))
+)
+_DUES = (
+    select(Incident.id, Clock.obligation, Clock.due_at, Clock.met_at)
+    .join(Clock, Clock.number == Incident.number)
+    .where(Incident.id.in_(bindparam("incidents")), Clock.obligation.in_(bindparam("obligations")))
+)
+_WORDS = select(*(getattr(Incident, name) for name in IncidentWords._fields)).where(
+    Incident.id.in_(bindparam("ids"))
+)
 
 
 async def is_anything_due(connection: AsyncConnection, now: datetime) -> bool:
     """Whether any notice waits to be sent: the one question of an idle second."""
-    query = select(Notice.id).where(Notice.next_try_at <= now).limit(1)
-    return (await connection.execute(query)).first() is not None
+    return (await connection.execute(_IS_ANYTHING_DUE, {"now": now})).first() is not None
 
 
 async def channels_due(connection: AsyncConnection, channels: Collection[str], now: datetime) -> set[str]:
@@ -67,13 +95,11 @@ async def due(
 
     `busy` are addresses to leave out.
     """
-    query = select(Notice.id, Notice.address).where(Notice.channel == channel, Notice.next_try_at <= now)
-    if busy:
-        query = query.where(Notice.address.not_in(busy))
     found: list[Due] = []
     for rank in Rank:  # one by one, so that each stops at its limit: nothing is sorted, nothing passed over
-        mine = query.where(Notice.rank == rank.value).order_by(Notice.next_try_at).limit(limit - len(found))
-        found += [Due(*row) for row in (await connection.execute(mine)).all()]
+        asked = {"channel": channel, "now": now, "rank": rank.value, "most": limit - len(found)}
+        query = _DUE.where(Notice.address.not_in(busy)) if busy else _DUE
+        found += [Due(*row) for row in (await connection.execute(query, asked)).all()]
         if len(found) == limit:
             break
     return found
@@ -94,13 +120,7 @@ async def take(
 
     PostgreSQL: rows that another transaction holds are left to it rather than waited for.
     """
-    still = select(Notice.id).where(Notice.id.in_(ids), Notice.next_try_at <= now)
-    rows = await connection.execute(
-        update(Notice)
-        .where(Notice.id.in_(still.with_for_update(skip_locked=True)))
-        .values(next_try_at=lease_until, attempts=Notice.attempts + 1)
-        .returning(*_TAKEN)
-    )
+    rows = await connection.execute(_TAKE, {"ids": ids, "now": now, "lease_until": lease_until})
     taken = {row[0]: Taken(*row) for row in rows.all()}
     return [taken[id_] for id_ in ids if id_ in taken]
 
@@ -117,15 +137,13 @@ async def obligation_dues(
     connection: AsyncConnection, incident_ids: Collection[str], obligations: Collection[str]
 ) -> tuple[dict[tuple[str, str], datetime], frozenset[tuple[str, str]]]:
     """When these obligations of these incidents are due as things stand, by (incident, obligation); and those met."""
-    found = select(Incident.id, Clock.obligation, Clock.due_at, Clock.met_at)
-    found = found.join(Clock, Clock.number == Incident.number)
-    mine = Incident.id.in_(incident_ids), Clock.obligation.in_(obligations)
-    rows = (await connection.execute(found.where(*mine))).all()
+    asked = {"incidents": list(incident_ids), "obligations": list(obligations)}
+    rows = (await connection.execute(_DUES, asked)).all()
     dues = {(incident, obligation): due_at for incident, obligation, due_at, _ in rows}
     return dues, frozenset((row[0], row[1]) for row in rows if row[3] is not None)
 
 
 async def incident_words(connection: AsyncConnection, ids: Collection[str]) -> dict[str, IncidentWords]:
     """What is to be said of these incidents, by id."""
-    rows = await connection.execute(select(*_WORDS).where(Incident.id.in_(ids)))
+    rows = await connection.execute(_WORDS, {"ids": list(ids)})
     return {row[0]: IncidentWords(*row) for row in rows.all()}

@@ -22,6 +22,18 @@ _GROUP: Final = ("number", "obligation", "step", "repeat", "reason", "due_at", "
 COLUMNS: Final = tuple(
     NOTICE.c[name] for name in ("id", "incident_id", "channel", "attempts", "note", "turn", *_GROUP)
 )
+_WAITING: Final = (
+    select(*COLUMNS)
+    .where(
+        NOTICE.c.number.in_(bindparam("numbers")),
+        NOTICE.c.turn > 0,
+        NOTICE.c.attempts == 0,
+        NOTICE.c.next_try_at.is_not(None),
+        NOTICE.c.state == NoticeState.QUEUED.value,
+    )
+    .order_by(NOTICE.c.turn)
+    .with_for_update(skip_locked=True)
+)
 _ENDING: Final = frozenset({NoticeState.DELIVERED, NoticeState.ACKNOWLEDGED})
 
 
@@ -40,16 +52,7 @@ async def settle(
     ]
     if not heard:
         return []
-    waiting = select(*COLUMNS).where(
-        NOTICE.c.number.in_({row.number for row, _ in heard}),
-        NOTICE.c.turn > 0,
-        NOTICE.c.attempts == 0,
-        NOTICE.c.next_try_at.is_not(None),
-        NOTICE.c.state == NoticeState.QUEUED.value,
-    )
-    found = (
-        await connection.execute(waiting.order_by(NOTICE.c.turn).with_for_update(skip_locked=True))
-    ).all()
+    found = (await connection.execute(_WAITING, {"numbers": list({row.number for row, _ in heard})})).all()
     unneeded: dict[str, AnyRow] = {}
     hastened: dict[str, AnyRow] = {}
     for row, state in heard:

@@ -17,7 +17,14 @@ from reporter.bus import Standing
 from reporter.core.instants import parse, rfc3339
 from reporter.core.terms import FactKind
 from reporter.engine import doorbell as doorbells
-from reporter.engine.doorbell import REREAD_S, Doorbell
+from reporter.engine.doorbell import (
+    ASK_AGAIN_S,
+    ASK_AGAIN_S_MIN,
+    LOOK_S_MIN,
+    REREAD_S,
+    Doorbell,
+    until_asked_again,
+)
 from reporter.engine.fence import Fence
 from reporter.engine.record import Gate
 from reporter.timesource import SystemTime, sleep
@@ -167,13 +174,85 @@ async def test_without_the_broker_a_breach_is_recorded_a_second_after_its_due_ti
 async def test_a_failure_while_judging_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     tick, failures = world.gate.tick, iter([OSError("the disk is gone"), OSError("still")])
 
-    async def failing(judged_through: datetime, limit: int) -> int:
+    async def failing(judged_through: datetime, limit: int, **asked: bool) -> int:
         if error := next(failures, None):
             raise error
-        return await tick(judged_through, limit)
+        return await tick(judged_through, limit, **asked)
 
     monkeypatch.setattr(world.gate, "tick", failing)
     async with ringing(world, Broker()):
         incident = await opened(world.gate, TIME.now() + timedelta(seconds=0.2))
 
         assert await eventually(lambda: world.ledger(incident, FactKind.BREACHED))
+
+
+async def test_after_many_commits_the_table_is_not_read_for_each_of_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    next_looks, looks = world.gate.next_looks, 0
+
+    async def counted() -> tuple[datetime | None, datetime | None]:
+        nonlocal looks
+        looks += 1
+        return await next_looks()
+
+    monkeypatch.setattr(world.gate, "next_looks", counted)
+    async with ringing(world, Broker()) as doorbell:
+        await doorbell.caught_up.wait()
+        began, before, committed = monotonic(), looks, 0
+        while monotonic() - began < 10 * LOOK_S_MIN:
+            world.gate.signals.clocks.set()
+            committed += 1
+            await sleep(LOOK_S_MIN / 50)
+        assert committed > 100
+        assert looks - before <= (monotonic() - began) / LOOK_S_MIN + 1
+
+
+async def test_the_alarm_is_not_kept_waiting_by_commits(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doorbells, "LOOK_S_MIN", 10 * WITHIN_S)
+    monkeypatch.setattr(doorbells, "REREAD_S", 10 * WITHIN_S)
+    incident = await opened(world.gate, TIME.now() + timedelta(seconds=0.8))
+    async with ringing(world, Broker()) as doorbell:
+        await doorbell.caught_up.wait()
+        world.gate.signals.clocks.set()
+
+        await eventually(lambda: world.ledger(incident, FactKind.BREACHED))
+
+
+async def test_at_the_alarm_the_broker_is_asked_before_the_table(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[datetime, str]] = []
+    next_looks = world.gate.next_looks
+
+    class Noted(Broker):
+        async def intake_standing(self) -> Standing:
+            asked.append((TIME.now(), "broker"))
+            return await super().intake_standing()
+
+    async def noted() -> tuple[datetime | None, datetime | None]:
+        asked.append((TIME.now(), "table"))
+        return await next_looks()
+
+    monkeypatch.setattr(world.gate, "next_looks", noted)
+    monkeypatch.setattr(doorbells, "REREAD_S", 10 * WITHIN_S)
+    due = TIME.now() + timedelta(seconds=0.8)
+    incident = await opened(world.gate, due)
+    async with ringing(world, Noted()):
+        await eventually(lambda: world.ledger(incident, FactKind.BREACHED))
+
+    assert next(name for at, name in asked if at >= due) == "broker"
+
+
+@pytest.mark.parametrize(
+    ("lacking", "rest_s"),
+    [(timedelta(milliseconds=3), 0.003), (timedelta(seconds=5), ASK_AGAIN_S), (timedelta(), ASK_AGAIN_S_MIN)],
+)
+def test_a_broker_whose_clock_lacks_little_is_asked_again_when_it_has_got_there(
+    lacking: timedelta, rest_s: float
+) -> None:
+    due = TIME.now()
+
+    assert until_asked_again(due, due - lacking) == rest_s

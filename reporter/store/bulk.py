@@ -8,52 +8,69 @@ interpreter's lock, so that others go on meanwhile; a row at a time, it would ha
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Any  # what a driver takes
 
 from sqlalchemy import Table
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-Row = tuple[Any, ...]
+from reporter.store.onevisit import Row, Statement, visit
+
 ROWS_A_STATEMENT = (500, 50)
 """Rows that SQLite takes by one statement; what is left goes row by row. Few sizes: each is compiled once."""
 PARAMETERS_MAX = 32_766
 """SQLite takes no more in one statement."""
 
 
+class Writing:
+    """Rows to be written, in the order in which they are given, by one visit to the database: `done` makes it.
+
+    SQLite's thread is visited once for all; PostgreSQL gets all in one pipeline, and answers once.
+    """
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self._statements: list[Statement] = []
+
+    def insert(self, table: Table, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
+        """Inserts rows, each a tuple in the order of `columns`, in the form that is stored."""
+        dialect = self._connection.dialect
+        self._add(rows, lambda count: _insert(table, columns, dialect, count))
+
+    def update(
+        self, table: Table, changed: tuple[str, ...], keys: tuple[str, ...], rows: Sequence[Row]
+    ) -> None:
+        """Updates rows by key: each a tuple of the changed columns, then the keys, in the form that is stored."""
+        dialect = self._connection.dialect
+        self._add(rows, lambda count: _update(table, changed, keys, dialect, count))
+
+    async def done(self) -> None:
+        """Writes them. Errors: the database's, as SQLAlchemy says them."""
+        statements, self._statements = self._statements, []
+        if statements:
+            await visit(self._connection, statements)
+
+    def _add(self, rows: Sequence[Row], statement: Callable[[int], str]) -> None:
+        """Adds what writes all rows; `statement` is asked for the one that takes so many at once."""
+        done = 0
+        for count in ROWS_A_STATEMENT if self._connection.dialect.name == "sqlite" else ():
+            if (whole := (len(rows) - done) // count) and count * len(rows[0]) <= PARAMETERS_MAX:
+                ends = done + whole * count
+                values = [
+                    tuple(chain.from_iterable(rows[at : at + count])) for at in range(done, ends, count)
+                ]
+                self._statements.append((statement(count), values))
+                done = ends
+        if done < len(rows):
+            self._statements.append((statement(1), rows[done:]))
+
+
 async def insert_rows(
     connection: AsyncConnection, table: Table, columns: tuple[str, ...], rows: Sequence[Row]
 ) -> None:
-    """Inserts rows, each a tuple in the order of `columns`, in the form that is stored."""
-    dialect = connection.dialect
-    await _run(connection, rows, lambda count: _insert(table, columns, dialect, count))
-
-
-async def update_rows(
-    connection: AsyncConnection,
-    table: Table,
-    changed: tuple[str, ...],
-    keys: tuple[str, ...],
-    rows: Sequence[Row],
-) -> None:
-    """Updates rows by key: each a tuple of the changed columns, then the keys, in the form that is stored."""
-    dialect = connection.dialect
-    await _run(connection, rows, lambda count: _update(table, changed, keys, dialect, count))
-
-
-async def _run(connection: AsyncConnection, rows: Sequence[Row], statement: Callable[[int], str]) -> None:
-    """Runs the statement for all rows; `statement` is asked for the one that takes so many at once."""
-    done = 0
-    for count in ROWS_A_STATEMENT if connection.dialect.name == "sqlite" else ():
-        if (whole := (len(rows) - done) // count) and count * len(rows[0]) <= PARAMETERS_MAX:
-            ends = done + whole * count
-            values = [tuple(chain.from_iterable(rows[at : at + count])) for at in range(done, ends, count)]
-            await connection.exec_driver_sql(statement(count), values)
-            done = ends
-    if len(left := list(rows[done:])) == 1:  # by itself it costs less than as a list of one
-        await connection.exec_driver_sql(statement(1), left[0])
-    elif left:
-        await connection.exec_driver_sql(statement(1), left)
+    """Inserts rows into one table: see `Writing.insert`."""
+    writing = Writing(connection)
+    writing.insert(table, columns, rows)
+    await writing.done()
 
 
 @lru_cache(maxsize=64)

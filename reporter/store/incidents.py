@@ -17,7 +17,8 @@ from reporter.core.terms import COMMAND_OF_FACT, FactKind, IncidentState, Mode
 from reporter.core.tracked import Tracked
 from reporter.store import models as m
 from reporter.store import search
-from reporter.store.bulk import Row, insert_rows, update_rows
+from reporter.store.bulk import Writing
+from reporter.store.onevisit import Row
 from reporter.store.rows import (
     CLOCK_COLUMNS,
     KEY_COLUMNS,
@@ -239,26 +240,27 @@ async def save_ticked(
 ) -> None:
     """Writes what time brought about: the clocks' changed columns, the lines, the notices, the outbox."""
     clocks = [ticked_row(tracked.number, clock) for tracked in ticked for clock in tracked.clocks]
-    await update_rows(connection, CLOCK, TICKED_COLUMNS, KEY_COLUMNS, clocks)
-    written = [tracked for tracked in ticked if tracked.lines]
-    if not written:
-        return
-    await save_heads(connection, written, now, lease)
+    writing = Writing(connection)
+    writing.update(CLOCK, TICKED_COLUMNS, KEY_COLUMNS, clocks)
+    _write_heads(writing, [tracked for tracked in ticked if tracked.lines], now, lease)
+    await writing.done()
 
 
 async def save_work(connection: AsyncConnection, works: Sequence[Work], now: datetime) -> None:
     """Writes incidents that commands opened or changed, with their clocks, lines, notices and outbox rows."""
     new = [work for work in works if work.is_new]
     old = [work for work in works if not work.is_new and work.row]
+    writing = Writing(connection)
     if new:
         opened = [
             _opened(w.row | {"id": w.tracked.id, "version": w.tracked.version, "head": w.tracked.head})
             for w in new
         ]
-        await insert_rows(connection, INCIDENT, _INCIDENT_COLUMNS, opened)
+        writing.insert(INCIDENT, _INCIDENT_COLUMNS, opened)
+        await writing.done()
         await _number(connection, [work.tracked for work in new])
         clocks = [clock_row(work.tracked.number, clock) for work in new for clock in work.tracked.clocks]
-        await insert_rows(connection, CLOCK, CLOCK_COLUMNS, clocks)
+        writing.insert(CLOCK, CLOCK_COLUMNS, clocks)
     for work in old:
         number = work.tracked.number
         await connection.execute(
@@ -268,9 +270,10 @@ async def save_work(connection: AsyncConnection, works: Sequence[Work], now: dat
         )
         await connection.execute(delete(CLOCK).where(CLOCK.c.number == number))
         clocks = [clock_row(number, clock) for clock in work.tracked.clocks]
-        await insert_rows(connection, CLOCK, CLOCK_COLUMNS, clocks)
-    await search.mark(connection, [work.tracked.number for work in (*new, *old)])
-    await save_lines(connection, [work.tracked for work in works], now)
+        writing.insert(CLOCK, CLOCK_COLUMNS, clocks)
+    search.mark(writing, [work.tracked.number for work in (*new, *old)])
+    _write_lines(writing, [work.tracked for work in works], now)
+    await writing.done()
 
 
 async def _number(connection: AsyncConnection, opened: Iterable[Tracked]) -> None:
@@ -281,17 +284,16 @@ async def _number(connection: AsyncConnection, opened: Iterable[Tracked]) -> Non
         by_id[id_].number = number
 
 
-async def save_lines(
-    connection: AsyncConnection, written: Iterable[Tracked], now: datetime, lease: Lease = NO_LEASE
+def _write_lines(
+    writing: Writing, written: Sequence[Tracked], now: datetime, lease: Lease = NO_LEASE
 ) -> None:
     """Writes the new ledger lines of these incidents, an outbox row for each, and their notices."""
-    written = list(written)
     lines = [
         (tracked.number, line.version, line.incident, str(line.kind), line.text, line.hash)
         for tracked in written
         for line in tracked.lines
     ]
-    await insert_rows(connection, LEDGER, LEDGER_COLUMNS, lines)
+    writing.insert(LEDGER, LEDGER_COLUMNS, lines)
     sendings = [
         (
             f"reporter.out.{line.kind}.{tracked.unit}",
@@ -303,14 +305,14 @@ async def save_lines(
         for tracked in written
         for line in tracked.lines
     ]
-    await insert_rows(connection, OUTBOX, OUTBOX_COLUMNS, sendings)
+    writing.insert(OUTBOX, OUTBOX_COLUMNS, sendings)
     at = micros(now)
     notices = [
         notice_row(tracked.number, notice, now, at, lease)
         for tracked in written
         for notice in tracked.notices
     ]
-    await insert_rows(connection, NOTICE, NOTICE_COLUMNS, notices)
+    writing.insert(NOTICE, NOTICE_COLUMNS, notices)
 
 
 async def load_heads(
@@ -322,13 +324,19 @@ async def load_heads(
     return {tracked.id: tracked for tracked in found}
 
 
-async def save_heads(
-    connection: AsyncConnection, written: Sequence[Tracked], now: datetime, lease: Lease = NO_LEASE
-) -> None:
+async def save_heads(connection: AsyncConnection, written: Sequence[Tracked], now: datetime) -> None:
     """Writes the new lines of incidents whose clocks did not change."""
+    writing = Writing(connection)
+    _write_heads(writing, written, now)
+    await writing.done()
+
+
+def _write_heads(
+    writing: Writing, written: Sequence[Tracked], now: datetime, lease: Lease = NO_LEASE
+) -> None:
     versions = [(tracked.version, tracked.head, tracked.number) for tracked in written]
-    await update_rows(connection, INCIDENT, ("version", "head"), ("number",), versions)
-    await save_lines(connection, written, now, lease)
+    writing.update(INCIDENT, ("version", "head"), ("number",), versions)
+    _write_lines(writing, written, now, lease)
 
 
 async def taken_codes(connection: AsyncConnection, day: str, codes: Sequence[str]) -> set[str]:

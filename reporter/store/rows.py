@@ -21,7 +21,7 @@ from reporter.core.terms import (
     field_invalid,
 )
 from reporter.core.tracked import Notice
-from reporter.store.bulk import Row
+from reporter.store.onevisit import Row
 from reporter.store.types import document, read_document
 from reporter.timesource import from_micros, micros
 

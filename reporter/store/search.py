@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.search import folded_document, grams, sought, unit_gram
 from reporter.store import models as m
-from reporter.store.bulk import insert_rows
+from reporter.store.bulk import Writing, insert_rows
 from reporter.store.database import Database
 from reporter.store.queries import IncidentFilter, IncidentRow, ReportRow, narrowed, reports_of
 
@@ -86,9 +86,9 @@ class Found:
 # --- writing ------------------------------------------------------------------------------------------------
 
 
-async def mark(connection: AsyncConnection, numbers: Iterable[int]) -> None:
+def mark(writing: Writing, numbers: Iterable[int]) -> None:
     """Notes that these incidents may have to be found by other words."""
-    await insert_rows(connection, PENDING, ("number",), [(number,) for number in numbers])
+    writing.insert(PENDING, ("number",), [(number,) for number in numbers])
 
 
 async def index_pending(database: Database) -> int:

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.cli.doctor import Finding, Health
-from reporter.store import copies
+from reporter.store import attachments, copies
 from reporter.store.checkup import durability, integrity, missing_guards
+from reporter.store.filebox import FOLDER, FileBox
 from reporter.store.seals import Last, last_seal
 
 SEAL_AGE_MAX = timedelta(hours=2)
@@ -21,6 +22,7 @@ async def kept(
 ) -> list[Finding]:
     """Everything about how the database keeps what it is given."""
     findings = [*_whole(await integrity(connection)), *_durable(await durability(connection))]
+    findings += await _attached(await attachments.digests(connection), data_dir)
     findings.append(_guarded(await missing_guards(connection)))
     findings.append(_sealed(await last_seal(connection), now, zone))
     findings.append(_backed_up(copies.last_noted(data_dir), kind, now, zone))
@@ -52,6 +54,26 @@ def _durable(weak: list[str]) -> Iterator[Finding]:
         )
     else:
         yield Finding("database.durability", Health.GOOD, "每次提交均落盘", "every commit is synced")
+
+
+async def _attached(named: list[str], data_dir: Path) -> list[Finding]:
+    """Nothing where no file was ever handed in."""
+    if not named:
+        return []
+    folder = data_dir / FOLDER
+    lacking = await FileBox(folder, 0).lacking(named)
+    if lacking:
+        return [
+            Finding(
+                "attachments",
+                Health.WRONG,
+                f"{folder} 中缺 {len(lacking)} 个附件（共 {len(named)} 个），如 {lacking[0]}："
+                "从备份的 .attachments 目录复制回来；若几台服务共用该目录，检查是否已挂载",
+                f"{len(lacking)} of {len(named)} attachments are not in {folder}, such as {lacking[0]}: copy them back "
+                "from a backup's .attachments; where services share that folder, see that it is mounted",
+            )
+        ]
+    return [Finding("attachments", Health.GOOD, f"{len(named)} 个均在", f"all {len(named)} are there")]
 
 
 def _guarded(missing: list[str]) -> Finding:

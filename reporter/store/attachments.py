@@ -46,5 +46,11 @@ async def of(connection: AsyncConnection, incident_id: str) -> tuple[AttachmentR
     return tuple(AttachmentRow(*row) for row in rows)
 
 
+async def digests(connection: AsyncConnection) -> list[str]:
+    """The content that any incident names, each once, sorted."""
+    named = select(_TABLE.c.sha256).distinct().order_by(_TABLE.c.sha256)
+    return list((await connection.execute(named)).scalars())
+
+
 def _select() -> Select[Any]:
     return select(*(_TABLE.c[name] for name in AttachmentRow.__slots__))

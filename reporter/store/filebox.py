@@ -7,7 +7,7 @@ away, and a folder can be copied, mounted and looked at with any tool. Several d
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -43,6 +43,10 @@ class FileBox:
     async def keep(self, content: IO[bytes]) -> Kept:
         """Copies what is left of the stream into the box. Errors: TooLarge; OSError for a full or read-only disk."""
         return await asyncio.to_thread(self._keep, content)
+
+    async def lacking(self, digests: Sequence[str]) -> list[str]:
+        """Those whose content is not in this box. Looks for the files, and does not read them."""
+        return await asyncio.to_thread(lambda: [each for each in digests if self.find(each) is None])
 
     def find(self, digest: str) -> Path | None:
         """Where the content lies; None if it is not in this box."""

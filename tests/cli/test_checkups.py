@@ -1,5 +1,6 @@
 """The doctor finds gaps in rosters, missing tables and weak streams."""
 
+import io
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,9 +15,12 @@ from reporter.demo.world import ACCOUNTS, build
 from reporter.embedded import EmbeddedNats
 from reporter.engine.seal import Sealer
 from reporter.settings import Settings
+from reporter.store import attachments
+from reporter.store.attachments import AttachmentRow
 from reporter.store.checkup import schema_differences
 from reporter.store.copies import back_up, note
 from reporter.store.database import SQLITE_FILE, Database, open_database
+from reporter.store.filebox import FOLDER, FileBox
 from reporter.store.schema import upgrade
 from reporter.timesource import ManualTime, SystemTime
 from tests.cli.ledgers import fresh_database
@@ -163,3 +167,29 @@ async def test_the_broker_s_clock_is_held_against_ours(nats_server: EmbeddedNats
 
     await bus.close()
     assert found(findings, "nats.clock") == [Health.GOOD]
+
+
+async def test_attachments_that_are_named_and_not_there_are_told(tmp_path: Path) -> None:
+    database, now = await fresh_database(tmp_path), SystemTime().now()
+    box = FileBox(tmp_path / FOLDER, 100)
+    there = await box.keep(io.BytesIO("照片".encode()))
+    lost = "0" * 64
+    async with database.transaction() as connection:
+        for incident, digest in (("a", there.sha256), ("b", there.sha256), ("b", lost)):
+            await attachments.add(
+                connection, AttachmentRow(incident, digest, "1.jpg", "image/jpeg", 6, now, "east")
+            )
+    await database.close()
+
+    finding = next(each for each in await examine(settings_of(tmp_path)) if each.name == "attachments")
+    assert finding.health is Health.WRONG
+    assert f"1 of 2 attachments are not in {tmp_path / FOLDER}, such as {lost}" in finding.en
+
+    path = tmp_path / FOLDER / lost[:2] / lost
+    path.parent.mkdir()
+    path.write_bytes(b"")
+    assert found(await examine(settings_of(tmp_path)), "attachments") == [Health.GOOD]
+
+
+def settings_of(folder: Path) -> Settings:
+    return Settings(data_dir=folder, nats_port=0)

@@ -13,7 +13,8 @@ from sqlalchemy import Table
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reporter.store.onevisit import Row, Statement, visit
+from reporter.store import onevisit
+from reporter.store.onevisit import Row, Statement
 
 ROWS_A_STATEMENT = (500, 50)
 """Rows that SQLite takes by one statement; what is left goes row by row. Few sizes: each is compiled once."""
@@ -47,7 +48,7 @@ class Writing:
         """Writes them. Errors: the database's, as SQLAlchemy says them."""
         statements, self._statements = self._statements, []
         if statements:
-            await visit(self._connection, statements)
+            await onevisit.visit(self._connection, statements)
 
     def _add(self, rows: Sequence[Row], statement: Callable[[int], str]) -> None:
         """Adds what writes all rows; `statement` is asked for the one that takes so many at once."""

@@ -3,19 +3,22 @@
 Nothing here decides at random: the simulation says what fails, and when.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any  # what SQLAlchemy hands to a listener
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.bus import Standing
 from reporter.intake.arrival import Arrival
+from reporter.store import onevisit
 from reporter.store.database import Database
+from reporter.store.onevisit import Statement
 from tests.sim.rules import SECOND, instant
 
 ACK_WAIT = 3 * SECOND
@@ -75,6 +78,28 @@ class Storm:
         self.in_statements, self.error, self.before_commit, self.after_commit = 0, None, None, None
 
 
+_STORMS: WeakKeyDictionary[Engine, Storm] = WeakKeyDictionary()
+
+
+@contextmanager
+def visits_may_fail() -> Iterator[None]:
+    """What goes past SQLAlchemy in one visit may fail at any of its statements all the same."""
+    whole = onevisit.visit
+
+    async def visit(connection: AsyncConnection, statements: Sequence[Statement]) -> None:
+        storm = _STORMS.get(connection.sync_engine)
+        for statement in statements:
+            if storm is not None:
+                storm.call()
+            await whole(connection, [statement])
+
+    onevisit.visit = visit
+    try:
+        yield
+    finally:
+        onevisit.visit = whole
+
+
 class StormyDatabase(Database):
     """The real database behind one engine, and the storm over it."""
 
@@ -83,6 +108,7 @@ class StormyDatabase(Database):
         self._storm = storm
         for engine in {self._writer.sync_engine, self._reader.sync_engine}:
             event.listen(engine, "before_cursor_execute", self._before)
+            _STORMS[engine] = storm
 
     def _before(self, *_: Any) -> None:
         self._storm.call()

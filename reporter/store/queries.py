@@ -1,7 +1,6 @@
 """The read side: what pages and the API show, as frozen rows, never as ORM objects.
 
-Everything here takes a connection of `Database.snapshot()`, so what one page shows is one state. A page of
-incidents costs four queries whatever its length: incidents, clocks, notices, and the ledger lines of reports.
+Everything takes a connection of `Database.snapshot()`: a page shows one state, and costs four queries at any length.
 """
 
 import json
@@ -195,7 +194,7 @@ async def incident(
     connection: AsyncConnection, incident_id: str, scope: Scope = None
 ) -> IncidentRecord | None:
     """One incident with its parts, or None if there is none in `scope`."""
-    statement = select(*_columns(IncidentRow, Incident)).where(Incident.id == incident_id, *_visible(scope))
+    statement = select(*columns_of(IncidentRow, Incident)).where(Incident.id == incident_id, *_visible(scope))
     rows = [IncidentRow(*row) for row in await connection.execute(statement)]
     records = await _with_parts(connection, rows)
     return records[0] if records else None
@@ -277,7 +276,7 @@ def narrowed(wanted: IncidentFilter, dialect: str) -> Select[Any]:
         # Said so that the index serves the first half: the second alone would be a scan.
         conditions.append(Incident.occurred_earliest_at <= at)
         conditions.append(or_(Incident.occurred_earliest_at < at, Incident.id < last_id))
-    return select(*_columns(IncidentRow, Incident)).where(*conditions)
+    return select(*columns_of(IncidentRow, Incident)).where(*conditions)
 
 
 def _place_text(dialect: str) -> ColumnElement[str]:
@@ -300,7 +299,8 @@ def _has_clock(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists().where(Clock.number == Incident.number, condition)
 
 
-def _columns(row: type[Any], model: type[Base]) -> list[InstrumentedAttribute[Any]]:
+def columns_of(row: type[Any], model: type[Base]) -> list[InstrumentedAttribute[Any]]:
+    """The columns of a model from which such a row is made, in its order."""
     return [getattr(model, each.name) for each in fields(row)]
 
 
@@ -332,7 +332,7 @@ _IS_RESTRICTED = exists().where(Restricted.incident_id == Incident.id).label("is
 _IS_OPEN = Incident.state == literal(IncidentState.OPEN.value, literal_execute=True)
 _NEWEST = (Incident.occurred_earliest_at.desc(), Incident.id.desc())
 _OPEN_VERSIONS = select(Incident.id, Incident.version, _IS_RESTRICTED).where(_IS_OPEN).order_by(*_NEWEST)
-_INCIDENTS = select(*_columns(IncidentRow, Incident)).where(Incident.id.in_(_IDS))
+_INCIDENTS = select(*columns_of(IncidentRow, Incident)).where(Incident.id.in_(_IDS))
 _CLOCKS = (
     select(Incident.id, *(getattr(Clock, each.name) for each in fields(ClockRow)[1:]))
     .join(Incident, Incident.number == Clock.number)
@@ -340,7 +340,7 @@ _CLOCKS = (
     .order_by(Clock.position)
 )
 _NOTICES = (
-    select(*_columns(NoticeRow, Notice))
+    select(*columns_of(NoticeRow, Notice))
     .join(Incident, Incident.number == Notice.number)
     .where(Incident.id.in_(_IDS))
     .order_by(Notice.recorded_at, Notice.due_at, Notice.id)

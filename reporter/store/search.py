@@ -6,7 +6,7 @@ So nothing is ever missed, and arming does not wait for it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final  # Any: what publishers sent is JSON
 
 from sqlalchemy import (
@@ -31,7 +31,7 @@ from reporter.core.search import folded_document, grams, sought, unit_gram
 from reporter.store import models as m
 from reporter.store.bulk import Writing, insert_rows
 from reporter.store.database import Database
-from reporter.store.queries import IncidentFilter, IncidentRow, ReportRow, narrowed, reports_of
+from reporter.store.queries import IncidentFilter, IncidentRow, ReportRow, columns_of, narrowed, reports_of
 
 ENTRY = m.table(m.SearchEntry)
 PENDING = m.table(m.SearchPending)
@@ -40,9 +40,9 @@ PAGE: Final = 100
 """Incidents indexed in one transaction: on SQLite it keeps writers waiting for a few milliseconds."""
 COUNTED_MAX: Final = 1000
 """Findings beyond this many are not counted: the reader has to say more."""
-_TEXTS: Final = select(
-    *(getattr(m.Incident, each.name) for each in fields(IncidentRow)), m.Incident.number
-).where(m.Incident.number.in_(bindparam("numbers")))
+_TEXTS: Final = select(*columns_of(IncidentRow, m.Incident), m.Incident.number).where(
+    m.Incident.number.in_(bindparam("numbers"))
+)
 _NOTES: Final = select(PENDING.c.id, PENDING.c.number).order_by(PENDING.c.id).limit(PAGE)
 _REMOVE: Final = delete(PENDING).where(PENDING.c.id.in_(bindparam("ids")))
 _BEFORE: Final = (

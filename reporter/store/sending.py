@@ -95,10 +95,10 @@ async def due(
 
     `busy` are addresses to leave out.
     """
+    query = _DUE.where(Notice.address.not_in(busy)) if busy else _DUE
     found: list[Due] = []
     for rank in Rank:  # one by one, so that each stops at its limit: nothing is sorted, nothing passed over
         asked = {"channel": channel, "now": now, "rank": rank.value, "most": limit - len(found)}
-        query = _DUE.where(Notice.address.not_in(busy)) if busy else _DUE
         found += [Due(*row) for row in (await connection.execute(query, asked)).all()]
         if len(found) == limit:
             break

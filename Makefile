@@ -11,8 +11,10 @@ ARGS ?=
 run: install
 	@exec $(BIN)/reporter demo $(ARGS)
 
+# Two processes share the files of tests: one core would be idle else. Who needs the machine alone gets it so
+# (`tests/turns.py`).
 test: install-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 unit: install-dev
 	$(BIN)/python -m pytest tests/unit $(ARGS)

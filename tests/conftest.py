@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from reporter.embedded import EmbeddedNats
 from tests.postgres import NoPostgresError, PostgresServer
+from tests.turns import turn
 
 NOT_RUN = "NOT RUN: "
 
@@ -35,6 +36,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             reasons[reason] = reasons.get(reason, 0) + 1
     for reason, count in reasons.items():
         terminalreporter.write_line(f"{NOT_RUN}{reason} ({count} tests)", red=True, bold=True)
+
+
+@pytest.fixture(autouse=True)
+def its_turn(
+    request: pytest.FixtureRequest, worker_id: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Where several processes share the tests, each waits for its turn."""
+    if worker_id == "master":
+        yield
+    else:
+        with turn(request.path, tmp_path_factory.getbasetemp().parent):
+            yield
 
 
 @pytest.fixture(scope="session")

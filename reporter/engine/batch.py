@@ -54,8 +54,6 @@ class Batch:
     held: dict[bytes, tuple[Command, str]] = field(default_factory=dict)
     codes: dict[str, tuple[str, str]] = field(default_factory=dict)
     changed: dict[str, Work] = field(default_factory=dict)
-    kept: set[str] = field(default_factory=set)
-    """Digests of the editions that this transaction has seen stored."""
     advanced: list[Command] = field(default_factory=list)
     """Reports known from later copies that turned out to have arrived earlier."""
     spoiled: list[tuple[int, Message, Sequence[Problem]]] = field(default_factory=list)
@@ -94,7 +92,8 @@ class Batch:
 
     async def _save(self) -> None:
         if self.changed:
-            await incidents.save_work(self.connection, list(self.changed.values()), self.now)
+            works = list(self.changed.values())
+            await incidents.save_work(self.connection, self.editions, works, self.now)
         await inbox.save_seen(self.connection, self.taken.values())
         await inbox.advance_seen(self.connection, self.advanced)
         if self.held:
@@ -219,9 +218,6 @@ class Batch:
         edition, is_in_force = schedule.edition_in_force(at)
         if not is_in_force:
             anomalies.append(Anomaly.NO_EDITION_IN_FORCE)
-        if edition.digest not in self.kept:
-            await self.editions.keep(self.connection, edition)
-            self.kept.add(edition.digest)
         day, code = self.codes[id_]
         entry = Entry(
             command.kind,

@@ -4,16 +4,14 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from sqlalchemy.exc import NoResultFound
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reporter.catalog import CatalogError
 from reporter.core.notice import IncidentWords, Taken, Words
 from reporter.core.schedule import Edition
 from reporter.core.terms import NoticeReason
 from reporter.core.tracked import Tracked
 from reporter.sending.wording import whose_place
-from reporter.store.editions import Editions
+from reporter.store.editions import Editions, EditionUnreadable
 from reporter.store.people import unit_contacts
 from reporter.store.sending import incident_words, obligation_dues
 
@@ -30,7 +28,7 @@ async def words_of(connection: AsyncConnection, editions: Editions, notices: Seq
     for digest in {incident.edition_digest for incident in incidents.values()}:
         try:
             known[digest] = await editions.of(connection, digest)
-        except (CatalogError, NoResultFound):
+        except EditionUnreadable:
             # People are told even when the edition's text cannot be read: then obligations go by their ids.
             log.exception("edition %s cannot be read", digest)
     return await with_units(connection, Words(incidents, dues, {}, known, met), notices)

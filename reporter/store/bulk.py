@@ -32,10 +32,15 @@ class Writing:
         self._connection = connection
         self._statements: list[Statement] = []
 
-    def insert(self, table: Table, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
-        """Inserts rows, each a tuple in the order of `columns`, in the form that is stored."""
+    def insert(
+        self, table: Table, columns: tuple[str, ...], rows: Sequence[Row], *, unless_there: bool = False
+    ) -> None:
+        """Inserts rows, each a tuple in the order of `columns`, in the form that is stored.
+
+        `unless_there`: a row whose key is taken is left as it is.
+        """
         dialect = self._connection.dialect
-        self._add(rows, lambda count: _insert(table, columns, dialect, count))
+        self._add(rows, lambda count: _insert(table, columns, dialect, count, unless_there))
 
     def update(
         self, table: Table, changed: tuple[str, ...], keys: tuple[str, ...], rows: Sequence[Row]
@@ -75,10 +80,11 @@ async def insert_rows(
 
 
 @lru_cache(maxsize=64)
-def _insert(table: Table, columns: tuple[str, ...], dialect: Dialect, count: int) -> str:
+def _insert(table: Table, columns: tuple[str, ...], dialect: Dialect, count: int, unless_there: bool) -> str:
     quote = dialect.identifier_preparer.quote
     names = ", ".join(quote(table.c[name].name) for name in columns)
-    return f"INSERT INTO {quote(table.name)} ({names}) VALUES {_values(dialect, len(columns), count)}"  # noqa: S608 - names of our own tables
+    ending = " ON CONFLICT DO NOTHING" if unless_there else ""
+    return f"INSERT INTO {quote(table.name)} ({names}) VALUES {_values(dialect, len(columns), count)}{ending}"  # noqa: S608 - names of our own tables
 
 
 @lru_cache(maxsize=64)

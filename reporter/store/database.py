@@ -191,6 +191,8 @@ def _postgres_engine(url: Any) -> AsyncEngine:
         skip_autocommit_rollback=True,
     )
 
+    # A new one is not asked either: SQLAlchemy gives up on two in a row with an error that tells of no trouble.
+    @event.listens_for(engine.sync_engine, "connect")
     @event.listens_for(engine.sync_engine, "checkin")
     def note(_connection: object, record: Any) -> None:
         record.info["used_s"] = monotonic()

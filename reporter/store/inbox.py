@@ -20,6 +20,8 @@ from reporter.timesource import micros
 INBOX = m.table(m.Inbox)
 ASIDE = m.table(m.SetAside)
 INCIDENT_ID = m.table(m.Incident).c.id
+KEYS_MAX = 10_000
+"""Keys in one question, which names each twice: SQLite may take no more than 32 766 values in a statement."""
 _SEEN = union_all(
     select(
         *(INBOX.c[name] for name in ("key", "digest", "incident_id", "anomalies", "received_at")), literal(0)
@@ -51,11 +53,11 @@ async def load_seen(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[
     if not keys:
         return seen
     held: dict[bytes, Seen] = {}
-    for key, digest, incident, anomalies, received_at, is_held in await connection.execute(
-        _SEEN, {"keys": keys}
-    ):
-        known = held if is_held else seen
-        known[key] = Seen(digest, incident, tuple(anomalies or ()), bool(is_held), received_at)
+    for start in range(0, len(keys), KEYS_MAX):
+        asked = {"keys": keys[start : start + KEYS_MAX]}
+        for key, digest, incident, anomalies, received_at, is_held in await connection.execute(_SEEN, asked):
+            known = held if is_held else seen
+            known[key] = Seen(digest, incident, tuple(anomalies or ()), bool(is_held), received_at)
     return held | seen
 
 

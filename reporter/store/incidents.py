@@ -18,6 +18,7 @@ from reporter.core.tracked import Tracked
 from reporter.store import models as m
 from reporter.store import search
 from reporter.store.bulk import Writing
+from reporter.store.editions import Editions, EditionUnreadable
 from reporter.store.onevisit import Row
 from reporter.store.rows import (
     CLOCK_COLUMNS,
@@ -44,7 +45,7 @@ OUTBOX_COLUMNS = ("subject", "message_id", "incident_id", "number", "version")
 NO_LEASE = Lease()
 
 EditionOf = Callable[[str], Awaitable[Edition]]
-"""Finds the edition with a digest."""
+"""Finds the edition with a digest. Errors: EditionUnreadable."""
 
 
 @dataclass(slots=True)
@@ -128,7 +129,8 @@ class Due:
     """An incident whose time has come, as its rows are stored: its own, and those of the clocks concerned."""
 
     incident: Row
-    edition: Edition
+    edition: Edition | None
+    """None where it cannot be read."""
     clocks: list[Row] = field(default_factory=list)
 
     @property
@@ -141,8 +143,10 @@ class Due:
 
     def read(self) -> Tracked:
         """The incident with those clocks. Errors: LookupError, ValueError for rows that this version cannot read."""
-        tracked, received_at = _tracked(self.incident, self.edition)
-        tracked.clocks = [read_clock(clock, self.edition, received_at) for clock in self.clocks]
+        if (edition := self.edition) is None:
+            raise LookupError(f"its edition {self.incident[_DIGEST]} cannot be read")
+        tracked, received_at = _tracked(self.incident, edition)
+        tracked.clocks = [read_clock(clock, edition, received_at) for clock in self.clocks]
         return tracked
 
 
@@ -182,6 +186,7 @@ async def load_due(
     incident locked, its fresh row could come with a clock as it was before the other replica's commit.
     """
     found: dict[int, Due] = {}
+    editions: dict[str, Edition | None] = {}
     seen: set[Row] = set()
     for asked, until in ((_TO_JUDGE, judged_through), (_TO_REMIND, reminded_through)):
         if until is None:
@@ -194,9 +199,18 @@ async def load_due(
                 continue
             seen.add(key)
             if key[0] not in found:
-                found[key[0]] = Due(incident, await edition_of(incident[_DIGEST]))
+                if (digest := incident[_DIGEST]) not in editions:
+                    editions[digest] = await _edition(edition_of, digest)
+                found[key[0]] = Due(incident, editions[digest])
             found[key[0]].clocks.append(clock)
     return list(found.values())
+
+
+async def _edition(edition_of: EditionOf, digest: str) -> Edition | None:
+    try:
+        return await edition_of(digest)
+    except EditionUnreadable:  # who is bound to it cannot be judged; all others are
+        return None
 
 
 async def postpone(connection: AsyncConnection, numbers: Collection[int], until: datetime) -> None:
@@ -246,8 +260,12 @@ async def save_ticked(
     await writing.done()
 
 
-async def save_work(connection: AsyncConnection, works: Sequence[Work], now: datetime) -> None:
-    """Writes incidents that commands opened or changed, with their clocks, lines, notices and outbox rows."""
+async def save_work(
+    connection: AsyncConnection, editions: Editions, works: Sequence[Work], now: datetime
+) -> None:
+    """Writes incidents that commands opened or changed, with their clocks, lines, notices and outbox rows; and the
+    editions that the new ones are bound to.
+    """
     new = [work for work in works if work.is_new]
     old = [work for work in works if not work.is_new and work.row]
     writing = Writing(connection)
@@ -256,6 +274,7 @@ async def save_work(connection: AsyncConnection, works: Sequence[Work], now: dat
             _opened(w.row | {"id": w.tracked.id, "version": w.tracked.version, "head": w.tracked.head})
             for w in new
         ]
+        editions.keep(writing, (work.tracked.edition for work in new))
         writing.insert(INCIDENT, _INCIDENT_COLUMNS, opened)
         await writing.done()
         await _number(connection, [work.tracked for work in new])

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from sqlalchemy import ColumnElement, exists, func, select
-from sqlalchemy.exc import NoResultFound
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.canonical import canonical
@@ -70,7 +69,7 @@ async def _differences(connection: AsyncConnection, incident: str) -> list[str]:
     """What differs; a ledger that cannot be folded is a difference too, whatever it is that breaks."""
     try:
         return await differences(connection, incident)
-    except (LookupError, ValueError, TypeError, AttributeError, RuntimeError, NoResultFound) as reason:
+    except (LookupError, ValueError, TypeError, AttributeError, RuntimeError) as reason:
         return [
             f"its ledger cannot be folded ({type(reason).__name__}: {reason}): see `reporter ledger verify`"
         ]

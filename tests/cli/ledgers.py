@@ -12,6 +12,7 @@ from reporter.core.ledger import Line as Written
 from reporter.core.schedule import Edition
 from reporter.core.terms import FactKind
 from reporter.store import models as m
+from reporter.store.bulk import Writing
 from reporter.store.database import Database, open_database
 from reporter.store.editions import Editions
 from reporter.store.schema import upgrade
@@ -67,7 +68,9 @@ async def keep(database: Database, lines: list[Written], edition: Edition, **cha
         "head": last.hash,
     }
     async with database.transaction() as connection:
-        await Editions().keep(connection, edition)
+        writing = Writing(connection)
+        Editions().keep(writing, [edition])
+        await writing.done()
         opened = await connection.execute(
             insert(m.Incident).values(row | changes).returning(m.Incident.number)
         )

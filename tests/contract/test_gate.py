@@ -9,6 +9,7 @@ import pytest
 
 from reporter.core.command import OutcomeKind, incident_id, report_id
 from reporter.core.terms import FactKind
+from reporter.store import inbox
 from reporter.store import models as m
 from tests.contract.gateworld import World, outcomes
 from tests.unit.factories import SOURCE, at, facts
@@ -184,6 +185,23 @@ async def test_commands_before_their_incident_are_held_and_apply_with_their_own_
     assert (
         await world.tell("filed", incident, 5, id_="r1", covers=["initial"])
     ).kind is OutcomeKind.DUPLICATE
+
+
+async def test_more_held_commands_than_one_question_asks_for_apply_with_their_incident(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each that waited for a later commit could let its deadline be judged meanwhile."""
+    monkeypatch.setattr(inbox, "KEYS_MAX", 2)
+    incident = incident_id(SOURCE, "e1")
+    held = [
+        world.command("filed", 5, f"r{number}", incident=incident, covers=["initial"]) for number in range(5)
+    ]
+    assert outcomes(await world.submit(*held)) == ["held"] * 5
+
+    await world.open(received=6)
+
+    assert len(await world.ledger(incident, FactKind.REPORTED)) == 5
+    assert outcomes(await world.submit(*held)) == ["duplicate"] * 5
 
 
 async def test_a_report_may_name_the_occurred_event_instead_of_the_id(world: World) -> None:

@@ -18,9 +18,11 @@ from reporter.engine.fence import Fence
 from reporter.engine.record import Gate
 from reporter.store import models as m
 from reporter.store.database import POSTGRES_ARGUMENTS, Database
+from reporter.store.failures import is_database_trouble
 from reporter.timesource import SystemTime, sleep
 from tests.contract.gateworld import World, outcomes, world_on
-from tests.unit.factories import CATALOG, at
+from tests.contract.pooler import pooler
+from tests.unit.factories import CATALOG, at, facts
 
 TIME = SystemTime()
 
@@ -74,6 +76,24 @@ async def test_a_connection_cut_in_the_middle_costs_one_more_attempt(shared: Wor
 
         assert outcomes([await telling]) == ["accepted"]
     assert len(await shared.ledger(incident, FactKind.REPORTED)) == 1
+
+
+async def test_a_database_gone_behind_what_still_logs_in_is_trouble_and_no_fault_of_the_commands(
+    postgres: str,
+) -> None:
+    async with pooler(postgres) as between, world_on(between.url, CATALOG, at(0)) as world:
+        await world.open("e1")
+        sent = [world.command("occurred", 2, name, **facts()) for name in ("e2", "e3")]
+        between.is_away = True
+        with pytest.raises(OperationalError) as error:
+            await world.submit(*sent)
+        assert is_database_trouble(error.value)
+        assert between.cut > 1
+        assert world.database.writes.reason == "lost"
+
+        between.is_away = False
+
+        assert outcomes(await world.submit(*sent)) == ["accepted", "accepted"]
 
 
 async def test_a_deadlock_lost_to_someone_else_is_decided_again(shared: World, postgres: str) -> None:

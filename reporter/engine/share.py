@@ -11,7 +11,7 @@ from typing import Final
 
 from reporter.channels.contract import Channel
 from reporter.core.notice import Taken
-from reporter.sending.lane import UNDER_WAY_PER_ADDRESS_MAX, places
+from reporter.sending.lane import UNDER_WAY_PER_ADDRESS_MAX, Standing, places
 from reporter.sending.sender import Back
 from reporter.store.sending import Due
 
@@ -23,7 +23,7 @@ that have come back; few again once some could not be started in time; and of th
 PARTS: Final = 4
 """… for one address no more than one part of so many."""
 QUICK_S: Final = 1.0
-"""An address that answers within this is quick."""
+"""An address that answers within this is quick. One that hangs (`Back.hangs`) has no more than one."""
 ADDRESSES_MAX: Final = 10_000
 
 
@@ -42,6 +42,7 @@ class Share:
         self.is_limited = False
         """Whether there was no room for some of what was due."""
         self._quick: OrderedDict[str, None] = OrderedDict()
+        self._hanging: OrderedDict[str, None] = OrderedDict()
 
     @property
     def is_short(self) -> bool:
@@ -94,10 +95,12 @@ class Share:
         self._quick.pop(address, None)
         if back.result is None:
             self._bound(AHEAD_MIN)
+            return
+        self._hanging.pop(address, None)
+        if back.hangs:
+            _remember(self._hanging, address)
         elif back.took_s <= QUICK_S:
-            self._quick[address] = None
-            if len(self._quick) > ADDRESSES_MAX:
-                self._quick.popitem(last=False)
+            _remember(self._quick, address)
             self._came += 1
             if self.is_limited and (len(self._held) <= self._places or self._came >= self._ahead_max):
                 self._bound(min(GROWS * self._ahead_max, AHEAD_MAX))
@@ -113,5 +116,14 @@ class Share:
         return address
 
     def _room(self, address: str) -> int:
-        most = UNDER_WAY_PER_ADDRESS_MAX + (self._ahead_max // PARTS if address in self._quick else 0)
+        if address in self._hanging:
+            most = Standing.HANGS.at_once
+        else:
+            most = UNDER_WAY_PER_ADDRESS_MAX + (self._ahead_max // PARTS if address in self._quick else 0)
         return most - self._by_address[address]
+
+
+def _remember(addresses: OrderedDict[str, None], address: str) -> None:
+    addresses[address] = None
+    if len(addresses) > ADDRESSES_MAX:
+        addresses.popitem(last=False)

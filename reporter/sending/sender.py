@@ -1,6 +1,7 @@
 """Sends notices through channels, and gives each back with what came of it. Knows no database.
 
-One who hangs delays nobody else: each channel has its own bound of sendings under way, and so has each address.
+One who hangs delays nobody else: each channel has its own bound of sendings under way, so has each address, and those
+that hang have few places together (`lane.py`).
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from reporter.channels.contract import Channel, ChannelError, Message
 from reporter.core.notice import NoticeResult, Taken, Words, result
 from reporter.core.terms import NoticeState
 from reporter.sending import links
-from reporter.sending.lane import Lane, Load, Ready
+from reporter.sending.lane import HANGS_S, Lane, Load, Ready
 from reporter.sending.patience import ATTEMPTS_MAX, next_step_at, retry_after_s
 from reporter.sending.texts import Renders, Texts
 from reporter.sending.wording import message
@@ -38,6 +39,11 @@ class Back(NamedTuple):
     id: str
     result: NoticeResult | None
     took_s: float = 0.0
+
+    @property
+    def hangs(self) -> bool:
+        """Whether it failed, and took long to: there may be nobody who answers."""
+        return self.result is not None and self.result.is_trouble and self.took_s >= HANGS_S
 
 
 class Sender:
@@ -141,7 +147,7 @@ class Sender:
         following: Ready | None = ready
         while following is not None:
             back = await self._send(lane, following)
-            lane.ended(following.notice.address)
+            lane.ended(following.notice.address, hangs=back.hangs)
             self._comes_back(back)
             following = None if self._is_stopping else next(lane.start(), None)
         if not self._is_stopping:

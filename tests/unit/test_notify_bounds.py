@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reporter.core.turns import Rank
 from reporter.engine import notify
 from reporter.values import Tables
 from tests.contract.hooks import status
@@ -25,6 +26,22 @@ async def test_who_asks_for_a_pause_is_left_alone_that_long(world: World) -> Non
 
     (notice,) = await world.notices()
     assert timedelta(seconds=99) < notice.next_try_at - NOW < timedelta(seconds=102)
+
+
+async def test_six_who_hang_keep_nobody_from_whoever_answers(world: World) -> None:
+    """What is for those who hang came earlier, and is of a higher rank."""
+    hanging = [f"/{number}" for number in range(6)]
+    for path in hanging:
+        world.hooks.answers[path] = None
+        await world.add(12, "webhook", world.hooks.url(path), next_try_at=NOW - timedelta(minutes=1))
+    await world.add(20, "webhook", world.hooks.url("/w"), rank=Rank.LATER)
+
+    async def others_are_done() -> bool:
+        return await world.states(address=world.hooks.url("/w")) == ["accepted"] * 20
+
+    async with running(world.notifier()):
+        await eventually(others_are_done, within_s=20)
+        assert sum(len(world.hooks.about(path)) for path in hanging) <= 12
 
 
 async def test_a_modem_that_sends_one_at_a_time_loses_no_attempt_to_waiting(

@@ -134,10 +134,12 @@ async def test_one_that_stands_still_is_ended_while_what_it_has_is_on_lease(
 
 
 async def test_told_to_stop_it_starts_nothing_more_and_what_is_under_way_ends(hooks: Hooks) -> None:
-    hooks.answers["/slow"] = None
     async with running(send_timeout_s=2.0) as process:
+        await process.send(load(hooks.url("/slow"), "before"))
+        await backs(process, 1)
+        hooks.answers["/slow"] = None
         await process.send(load(hooks.url("/slow"), *(f"n{number}" for number in range(10))))
-        await until(lambda: len(hooks.asked) == 8)
+        await until(lambda: len(hooks.asked) == 1 + 8)
         await process.stop()
 
         unstarted = await backs(process, 2)
@@ -146,7 +148,7 @@ async def test_told_to_stop_it_starts_nothing_more_and_what_is_under_way_ends(ho
 
     assert unstarted.keys() | ended.keys() == {f"n{number}" for number in range(10)}
     assert all(back.result is not None for back in ended.values())
-    assert len(hooks.asked) == 8
+    assert len(hooks.asked) == 1 + 8
 
 
 async def test_it_ends_with_the_service_and_its_secrets_are_nowhere_to_be_seen() -> None:

@@ -4,15 +4,17 @@ from collections.abc import Sequence
 
 import pytest
 
+from reporter.core.instants import parse
 from reporter.core.notice import Taken, result
 from reporter.core.terms import NoticeState
 from reporter.engine.share import AHEAD_MAX, AHEAD_MIN, GROWS, PARTS, Share
-from reporter.sending.lane import UNDER_WAY_MAX, UNDER_WAY_PER_ADDRESS_MAX
+from reporter.sending.lane import HANGS_S, UNDER_WAY_MAX, UNDER_WAY_PER_ADDRESS_MAX
 from reporter.sending.sender import Back
 from reporter.store.sending import Due
 from tests.contract.channelworld import opened
 from tests.unit.factories import a_taken_notice
 
+NOW = parse("2026-11-23T06:00:00Z")
 QUICK = 50
 
 
@@ -85,6 +87,20 @@ def test_few_are_taken_again_once_some_could_not_be_started(share: Share) -> Non
 
     assert not share.held
     assert len(filled(share)) == AHEAD_MIN + UNDER_WAY_MAX
+
+
+def test_of_an_address_that_hangs_one_is_taken_until_it_answers(share: Share) -> None:
+    address = "https://hangs.example/"
+    due = [Due(f"n{number}", address) for number in range(100)]
+    share.take([first := a_taken_notice("first", address)])
+    share.came(Back("webhook", "first", result(first, NoticeState.QUEUED, "no answer", NOW), HANGS_S))
+
+    assert len(share.chosen(due)) == 1
+
+    share.take([second := a_taken_notice("second", address)])
+    assert share.busy == [address]
+    emptied(share, [second], took_s=2.0)
+    assert len(share.chosen(due)) == UNDER_WAY_PER_ADDRESS_MAX
 
 
 @pytest.mark.parametrize("took_s", [None, 1.5])

@@ -1,16 +1,33 @@
-"""How long to wait before a sending is tried again: longer each time, and never past the next thing to be said."""
+"""How long to wait before a sending is tried again: longer each time, and never past the next thing to be said; and
+when it has been tried for long enough.
+"""
 
 import random
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from reporter.core.notice import Taken, Words
+from reporter.core.terms import NoticeReason
 
 RETRY_AFTER_S: Final = (2, 6, 18, 54, 160, 300, 600)
-"""Waits between the attempts, each ±20 %: eight attempts within half an hour, then the notice has failed."""
-ATTEMPTS_MAX: Final = len(RETRY_AFTER_S) + 1
+"""Waits between the attempts, each ±20 %; the last one stays."""
+ATTEMPTS_MIN: Final = 8
+TRIED_FOR: Final = timedelta(minutes=30)
+"""A notice is tried so often and for so long, whichever takes longer. Where the ladder speaks often, eight attempts are
+made within minutes, and yet the next step may speak to somebody else."""
 SHORT_S: Final = 10.0
 """What is left may always be waited for: a channel that is down is not helped by being asked each second."""
+
+
+def is_spent(notice: Taken, words: Words, now: datetime, age: timedelta) -> bool:
+    """Whether this attempt was the last. `age`: of the notice, in the machine's time.
+
+    A reminder is not tried after its deadline: then there is more to be said, and that is.
+    """
+    due_at = words.dues.get((notice.incident_id or "", notice.obligation or ""), notice.due_at)
+    if notice.reason == NoticeReason.REMINDER and due_at is not None and now >= due_at:
+        return True
+    return notice.attempts >= ATTEMPTS_MIN and age >= TRIED_FOR
 
 
 def retry_after_s(notice: Taken, left_s: float | None, not_before_s: float = 0.0) -> float:
@@ -19,7 +36,7 @@ def retry_after_s(notice: Taken, left_s: float | None, not_before_s: float = 0.0
     At most half of what is left (`left_s`) before the next step of the ladder speaks, so that an attempt still fits;
     but not before the other side asked for it (`not_before_s`).
     """
-    wait_s = RETRY_AFTER_S[notice.attempts - 1] * random.uniform(0.8, 1.2)
+    wait_s = RETRY_AFTER_S[min(notice.attempts, len(RETRY_AFTER_S)) - 1] * random.uniform(0.8, 1.2)
     if left_s is not None:
         wait_s = min(wait_s, max(left_s / 2, SHORT_S))
     return max(wait_s, min(not_before_s, RETRY_AFTER_S[-1]))

@@ -17,7 +17,7 @@ from reporter.core.notice import NoticeResult, Taken, Words, result
 from reporter.core.terms import NoticeState
 from reporter.sending import links
 from reporter.sending.lane import HANGS_S, Lane, Load, Ready
-from reporter.sending.patience import ATTEMPTS_MAX, next_step_at, retry_after_s
+from reporter.sending.patience import is_spent, next_step_at, retry_after_s
 from reporter.sending.texts import Renders, Texts
 from reporter.sending.wording import message
 from reporter.timesource import TimeSource
@@ -194,9 +194,9 @@ def later(
     notice: Taken, words: Words, time: TimeSource, detail: str, not_before_s: float = 0.0
 ) -> NoticeResult:
     """Another attempt later, unless this was the last; not before the other side asked for it."""
-    if notice.attempts >= ATTEMPTS_MAX:
-        return result(notice, NoticeState.FAILED, f"given up after {notice.attempts} attempts: {detail}")
     now = time.now()
+    if is_spent(notice, words, now, time.to_real(now) - time.to_real(notice.recorded_at)):
+        return result(notice, NoticeState.FAILED, f"given up after {notice.attempts} attempts: {detail}")
     speaks_at, left_s = next_step_at(notice, words, now), None
     if speaks_at is not None:
         left_s = (time.to_real(speaks_at) - time.to_real(now)).total_seconds()

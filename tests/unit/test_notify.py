@@ -10,7 +10,7 @@ from reporter.core.command import Command
 from reporter.core.notice import NoticeResult
 from reporter.core.terms import CommandKind
 from reporter.engine.record import Gate
-from reporter.sending.patience import ATTEMPTS_MAX
+from reporter.sending.patience import ATTEMPTS_MIN, TRIED_FOR
 from reporter.store.models import Line
 from tests.contract.hooks import status
 from tests.unit.noticeworld import CATALOG, NOW, World, eventually, running
@@ -58,7 +58,8 @@ async def test_what_may_pass_is_tried_again_under_the_same_id(world: World) -> N
 
 
 async def test_attempts_are_bounded(world: World) -> None:
-    await world.add(1, "webhook", world.hooks.url(), attempts=ATTEMPTS_MAX - 1, note="nobody_on_duty:east")
+    tried = {"attempts": ATTEMPTS_MIN - 1, "recorded_at": NOW - TRIED_FOR, "note": "nobody_on_duty:east"}
+    await world.add(1, "webhook", world.hooks.url(), **tried)
     world.hooks.answers["/"] = status(500)
 
     async def failed() -> bool:
@@ -68,7 +69,7 @@ async def test_attempts_are_bounded(world: World) -> None:
         await eventually(failed)
 
     (notice,) = await world.notices()
-    assert notice.note == f"nobody_on_duty:east | given up after {ATTEMPTS_MAX} attempts: HTTP 500"
+    assert notice.note == f"nobody_on_duty:east | given up after {ATTEMPTS_MIN} attempts: HTTP 500"
     assert notice.next_try_at is None
 
 

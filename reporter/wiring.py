@@ -18,7 +18,7 @@ from reporter.bus import Bus
 from reporter.busclient import access_of
 from reporter.catalog import Catalog, load
 from reporter.channels import Channel
-from reporter.channels.folder import close_channels, load_channels, longest_s
+from reporter.channels.folder import close_channels, judge, judging, load_channels, longest_s
 from reporter.clockwatch import ClockWatch
 from reporter.embedded import EmbeddedNats
 from reporter.engine import deadman, heartbeat, lookout
@@ -107,7 +107,8 @@ class Service:
         database.patience_ms = SERVICE_PATIENCE_MS
         channels = load_channels(settings)
         self._stack.push_async_callback(close_channels, channels.values())
-        gate = Gate(database, catalog, self.time, tuple(channels))
+        flaw_of = judge(channels)
+        gate = Gate(database, catalog, self.time, flaw_of)
         watch = ClockWatch(self.time, timedelta(seconds=settings.clock_margin_s))
         gate.skew_ms = lambda: watch.telling_skew_ms
         gate.stale_after = timedelta(seconds=settings.ack_stale_after_s)
@@ -158,7 +159,7 @@ class Service:
                 Sealer(database, self.time, gate.signals).run(),
                 Indexer(database, gate.signals).run(),
                 notifier.run(),
-                RosterWatch(database, self.time, gate.signals, settings.zone, tuple(channels)).run(),
+                RosterWatch(database, self.time, gate.signals, settings.zone, flaw_of).run(),
                 heartbeat.run(gate),
                 lookout.run(database, self.time, gate.signals),
                 heartbeat.beat(
@@ -170,7 +171,7 @@ class Service:
             ]
         if is_engine and settings.rehearsal_day is not None:
             rehearsal = MonthlyRehearsal(
-                database, self.time, gate.signals, settings.zone, tuple(channels), settings.rehearsal_day
+                database, self.time, gate.signals, settings.zone, flaw_of, settings.rehearsal_day
             )
             parts.append(rehearsal.run())
         if settings.dead_man_url is not None:
@@ -282,8 +283,9 @@ async def open_gate(settings: Settings) -> AsyncIterator[Replay]:
     database = open_database(settings.database, settings.data_dir)
     try:
         await schema.check(database)
-        gate = Gate(database, catalog_of(settings), SystemTime(), tuple(load_channels(settings)))
-        gate.stale_after = timedelta(seconds=settings.ack_stale_after_s)
-        yield Replay(database, gate)
+        async with judging(settings) as flaw_of:
+            gate = Gate(database, catalog_of(settings), SystemTime(), flaw_of)
+            gate.stale_after = timedelta(seconds=settings.ack_stale_after_s)
+            yield Replay(database, gate)
     finally:
         await database.close()

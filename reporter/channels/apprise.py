@@ -17,7 +17,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from reporter.channels.accounts import Account, Accounts, accounts
-from reporter.channels.contract import ChannelError, Message, Receipt
+from reporter.channels.contract import ChannelError, Message, Receipt, refusal_of
 from reporter.core.roster import APPRISE
 from reporter.core.terms import NoticeState
 from reporter.settings import Settings
@@ -27,6 +27,7 @@ REFUSED_SCHEMES: Final = frozenset(
     {"dbus", "glib", "gnome", "kde", "macosx", "qt", "syslog", "windows", "dingtalk", "feishu", "wecombot"}
 )
 """What would only show on the server's own screen, and what has a channel of its own here."""
+NO_ADDRESS: Final = "not an address of Apprise"
 _SCHEME = re.compile(r"([a-z][a-z0-9]{0,31})://\S+", re.IGNORECASE)
 
 
@@ -53,14 +54,7 @@ class Apprise:
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
     async def send(self, message: Message) -> Receipt:
-        url = message.address
-        if "://" not in url:
-            url = self._services.of(url).url.get_secret_value()
-        found = _SCHEME.fullmatch(url)
-        if found is None:
-            raise ChannelError("not an address of Apprise", permanent=True)
-        if found[1].lower() in REFUSED_SCHEMES:
-            raise ChannelError(f"{found[1].lower()}:// has no place here", permanent=True)
+        url = self._receiver(message.address)
         await self._load()
         try:
             async with asyncio.timeout(self.timeout_s):
@@ -69,13 +63,27 @@ class Apprise:
             msg = f"no answer within {self.timeout_s:g} s"
             raise ChannelError(msg, permanent=False) from None
         if is_sent is None:
-            raise ChannelError("not an address of Apprise", permanent=True)
+            raise ChannelError(NO_ADDRESS, permanent=True)
         if not is_sent:
             raise ChannelError("Apprise says that it was not sent", permanent=False)
         return Receipt(NoticeState.ACCEPTED, detail="by Apprise, unproved")
 
+    def flaw_of(self, address: str) -> str | None:
+        """Not all that it will fail with: whether a plugin takes the address, only the library knows, once loaded."""
+        return refusal_of(self._receiver, address)
+
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _receiver(self, address: str) -> str:
+        """The service's address. Errors: ChannelError, permanent."""
+        url = address if "://" in address else self._services.of(address).url.get_secret_value()
+        found = _SCHEME.fullmatch(url)
+        if found is None:
+            raise ChannelError(NO_ADDRESS, permanent=True)
+        if found[1].lower() in REFUSED_SCHEMES:
+            raise ChannelError(f"{found[1].lower()}:// has no place here", permanent=True)
+        return url
 
     async def _load(self) -> None:
         """Imports the library, which takes a second."""

@@ -15,7 +15,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from reporter.channels.accounts import Account, Accounts, accounts, scrubbed
-from reporter.channels.contract import ChannelError, Message, Receipt
+from reporter.channels.contract import ChannelError, Message, Receipt, refusal_of
 from reporter.core.terms import NoticeState
 from reporter.settings import Settings
 
@@ -50,10 +50,7 @@ class Command:
         self.at_once = min(32, sum(each.at_once for each in programs.values()) or 1)
 
     async def send(self, message: Message) -> Receipt:
-        program, target = self._programs.split(message.address)
-        if not _TARGET.fullmatch(target):
-            msg = "not a target: it may not begin with - nor hold control characters"
-            raise ChannelError(msg, permanent=True)
+        program, target = self._receiver(message.address)
         text = message.short if program.text == "short" else message.text
         try:
             async with asyncio.timeout(self.timeout_s), self._free[id(program)]:
@@ -61,6 +58,17 @@ class Command:
         except TimeoutError:
             msg = "the program is busy with others"
             raise ChannelError(msg, permanent=False) from None
+
+    def flaw_of(self, address: str) -> str | None:
+        return refusal_of(self._receiver, address)
+
+    def _receiver(self, address: str) -> tuple[Program, str]:
+        """Which program, and what it is told whom to reach by. Errors: ChannelError, permanent."""
+        program, target = self._programs.split(address)
+        if not _TARGET.fullmatch(target):
+            msg = "not a target: it may not begin with - nor hold control characters"
+            raise ChannelError(msg, permanent=True)
+        return program, target
 
 
 def _arguments(program: Program, target: str, message: Message) -> list[str]:

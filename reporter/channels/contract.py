@@ -4,15 +4,17 @@ A channel knows nothing of incidents, the database or retries: it is handed fini
 owns wording and patience, `engine/notify.py` the order and the record.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from reporter.core.terms import Mode, NoticeReason, NoticeState
 
 MARKS = {Mode.ACTUAL: "", Mode.EXERCISE: "【演练】", Mode.TEST: "【测试】"}
 """What every text of an exercise or a test begins with."""
+NO_CHANNEL: Final = "there is no such channel here"
+"""What is said of an address on a channel that does not exist."""
 
 
 @dataclass(slots=True)
@@ -121,9 +123,34 @@ class Bounded(Protocol):
 
 
 @runtime_checkable
+class Discerning(Protocol):
+    """A channel that can tell without sending which addresses can never work.
+
+    Whose addresses all cannot is nobody to rely on: others are told too, and whoever keeps the roster is warned.
+    """
+
+    def flaw_of(self, address: str) -> str | None:
+        """Why nothing can ever arrive at the address: its account does not exist, or it is malformed. None: it may.
+
+        The answer is what `send` would fail with for good: one short line without secrets. It is given at once, by
+        the settings alone, and stays the same while the channel lives. Errors: none.
+        """
+        ...
+
+
+@runtime_checkable
 class Closing(Protocol):
     """A channel that holds something open, such as connections."""
 
     async def close(self) -> None:
         """Lets go of it. The channel is not used afterwards."""
         ...
+
+
+def refusal_of(read: Callable[[str], object], address: str) -> str | None:
+    """For `flaw_of`: what `read`, by which `send` takes an address apart, refuses it with; None if it does not."""
+    try:
+        read(address)
+    except ChannelError as error:
+        return str(error)
+    return None

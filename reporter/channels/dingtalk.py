@@ -13,7 +13,7 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 from reporter.channels.accounts import Account, Accounts, WebAddress, accounts
-from reporter.channels.contract import Message, Receipt
+from reporter.channels.contract import Message, Receipt, refusal_of
 from reporter.channels.posting import Poster
 from reporter.channels.robots import ALL, JSON, Dialect, cut, harmless, markdown, mobiles, split
 from reporter.settings import Settings
@@ -60,8 +60,7 @@ class DingTalk:
         self.timeout_s = robots.timeout_s
 
     async def send(self, message: Message) -> Receipt:
-        account, named = split(message.address)
-        robot = self._robots.of(account)
+        robot, named = self._receiver(message.address)
         url = f"{robot.base_url.rstrip('/')}/robot/send?access_token={_quoted(robot.token)}"
         secrets = [robot.token]
         if robot.secret is not None:
@@ -73,8 +72,16 @@ class DingTalk:
         answer = await self._poster.send("POST", url, body, JSON, robot.timeout_s)
         return DIALECT.receipt(answer, tuple(secrets))
 
+    def flaw_of(self, address: str) -> str | None:
+        return refusal_of(self._receiver, address)
+
     async def close(self) -> None:
         await self._poster.close()
+
+    def _receiver(self, address: str) -> tuple[Robot, list[str]]:
+        """Which robot, and whom it mentions. Errors: ChannelError, permanent."""
+        account, named = split(address)
+        return self._robots.of(account), named
 
 
 def _quoted(secret: SecretStr) -> str:

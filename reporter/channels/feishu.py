@@ -15,7 +15,7 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 from reporter.channels.accounts import Account, Accounts, WebAddress, accounts
-from reporter.channels.contract import Message, Receipt
+from reporter.channels.contract import Message, Receipt, refusal_of
 from reporter.channels.posting import Poster
 from reporter.channels.robots import JSON, Dialect, cut, split
 from reporter.settings import Settings
@@ -57,8 +57,7 @@ class Feishu:
         self.timeout_s = robots.timeout_s
 
     async def send(self, message: Message) -> Receipt:
-        account, named = split(message.address)
-        robot = self._robots.of(account)
+        robot, named = self._receiver(message.address)
         token = quote(robot.token.get_secret_value(), safe="")
         document = _body(message, named)
         secrets = [robot.token]
@@ -72,8 +71,16 @@ class Feishu:
         answer = await self._poster.send("POST", url, body, JSON, robot.timeout_s)
         return DIALECT.receipt(answer, tuple(secrets))
 
+    def flaw_of(self, address: str) -> str | None:
+        return refusal_of(self._receiver, address)
+
     async def close(self) -> None:
         await self._poster.close()
+
+    def _receiver(self, address: str) -> tuple[Robot, list[str]]:
+        """Which robot, and whom it mentions. Errors: ChannelError, permanent."""
+        account, named = split(address)
+        return self._robots.of(account), named
 
 
 def _body(message: Message, named: list[str]) -> dict[str, object]:

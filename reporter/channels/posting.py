@@ -34,6 +34,8 @@ WORTH_TRYING_AGAIN: Final = {408, 425, 429}
 NO_ADDRESS: Final = "not an address that can be posted to"
 _CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
 _AS_WRITTEN: Final = re.compile(r"[!-~]+")
+_NO_PLACE: Final = re.compile(r'[\s\x00-\x1f"<>\\^`{|}]|%(?![0-9A-Fa-f]{2})')
+"""What no address has before its path, however it is written: wreq builds no request to such a one."""
 
 
 class Answer(NamedTuple):
@@ -84,7 +86,7 @@ class Poster:
         try:
             answer = await client.request(
                 getattr(Method, method),
-                _address(url),
+                postable(url),
                 headers=headers,
                 body=body or None,
                 timeout=timedelta(seconds=timeout_s),
@@ -117,13 +119,22 @@ class Poster:
 
 
 @lru_cache(maxsize=1024)
-def _address(url: str) -> str:
+def postable(url: str) -> str:
     """The address as it stands, since a gateway may have signed its very letters; encoded, what cannot go out so.
 
-    Errors: ValueError.
+    Errors: ChannelError, permanent, for what is no address that can be posted to.
     """
+    try:
+        return _encoded(url)
+    except ValueError:  # its text may quote the address, which may hold a password
+        raise ChannelError(NO_ADDRESS, permanent=True) from None
+
+
+def _encoded(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError(NO_ADDRESS)
+    if _NO_PLACE.search(parts.netloc):
         raise ValueError(NO_ADDRESS)
     if _AS_WRITTEN.fullmatch(url):
         return url

@@ -15,7 +15,7 @@ from jinja2 import TemplateError
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from reporter.channels.accounts import Account, Accounts, accounts, scrubbed
-from reporter.channels.contract import ChannelError, Message, Receipt
+from reporter.channels.contract import ChannelError, Message, Receipt, refusal_of
 from reporter.channels.gateway import CONTENT_TYPES, Medium, template
 from reporter.channels.posting import Answer, Poster
 from reporter.core.terms import NoticeState
@@ -82,16 +82,24 @@ class Sms:
         self.at_once = min(32, sum(gateway.at_once for gateway in gateways.values()) or 1)
 
     async def send(self, message: Message) -> Receipt:
-        gateway, number = self._gateways.split(message.address)
-        if not _NUMBER.fullmatch(number):
-            msg = "not a telephone number"
-            raise ChannelError(msg, permanent=True)
-        url, headers, body = _request(gateway, re.sub("[ -]", "", number), message)
+        gateway, number = self._receiver(message.address)
+        url, headers, body = _request(gateway, number, message)
         answer = await self._poster.send(gateway.method, url, body, headers, gateway.timeout_s)
         return _receipt(gateway, answer)
 
+    def flaw_of(self, address: str) -> str | None:
+        return refusal_of(self._receiver, address)
+
     async def close(self) -> None:
         await self._poster.close()
+
+    def _receiver(self, address: str) -> tuple[Gateway, str]:
+        """Through whom, and the number in digits. Errors: ChannelError, permanent."""
+        gateway, number = self._gateways.split(address)
+        if not _NUMBER.fullmatch(number):
+            msg = "not a telephone number"
+            raise ChannelError(msg, permanent=True)
+        return gateway, re.sub("[ -]", "", number)
 
 
 def _request(gateway: Gateway, phone: str, message: Message) -> tuple[str, dict[str, str], bytes]:

@@ -7,6 +7,8 @@ offered, or a certificate does not hold, the sending fails for good and the next
 import asyncio
 import re
 import ssl
+from contextlib import suppress
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as POLICY
@@ -16,7 +18,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, SecretStr
 
 from reporter.channels.accounts import Account, Accounts, accounts, scrubbed
-from reporter.channels.contract import ChannelError, Message, Receipt
+from reporter.channels.contract import ChannelError, Message, Receipt, refusal_of
 from reporter.core.roster import SMTP
 from reporter.core.terms import NoticeState
 from reporter.settings import Settings
@@ -38,10 +40,13 @@ def _parsed(value: str) -> Address:
     """`值班室 <duty@x.example>` or a bare mailbox. Errors: ValueError."""
     found = _DISPLAYED.fullmatch(value)
     name, mailbox = (found["name"], found["mailbox"]) if found else ("", value)
-    if not _MAILBOX.fullmatch(mailbox):
-        msg = "not a mail address such as duty@example.org"
-        raise ValueError(msg)
-    return Address(name, addr_spec=mailbox)
+    if _MAILBOX.fullmatch(mailbox):
+        with suppress(
+            MessageError, ValueError
+        ):  # dots where none may be: the library says so in several ways
+            return Address(name, addr_spec=mailbox)
+    msg = "not a mail address such as duty@example.org"
+    raise ValueError(msg)
 
 
 class Server(Account):
@@ -69,17 +74,24 @@ class Mail:
         self.timeout_s = servers.timeout_s
 
     async def send(self, message: Message) -> Receipt:
-        server, target = self._servers.split(message.address)
-        try:
-            to = _parsed(target)
-        except ValueError as error:
-            raise ChannelError(str(error), permanent=True) from None
+        server, to = self._receiver(message.address)
         try:
             async with asyncio.timeout(server.timeout_s), self._free[id(server)]:
                 return await _send(server, to, _letter(server, to, message))
         except TimeoutError:
             msg = f"no answer within {server.timeout_s:g} s"
             raise ChannelError(msg, permanent=False) from None
+
+    def flaw_of(self, address: str) -> str | None:
+        return refusal_of(self._receiver, address)
+
+    def _receiver(self, address: str) -> tuple[Server, Address]:
+        """Through whom, and to whom. Errors: ChannelError, permanent."""
+        server, target = self._servers.split(address)
+        try:
+            return server, _parsed(target)
+        except ValueError as error:
+            raise ChannelError(str(error), permanent=True) from None
 
 
 def _letter(server: Server, to: Address, message: Message) -> EmailMessage:

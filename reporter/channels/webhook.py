@@ -15,8 +15,8 @@ import orjson
 from pydantic import AfterValidator, SecretStr
 
 from reporter.channels.accounts import DEFAULT, Account, Accounts, WebAddress, accounts
-from reporter.channels.contract import ChannelError, Message, Receipt
-from reporter.channels.posting import Poster
+from reporter.channels.contract import ChannelError, Message, Receipt, refusal_of
+from reporter.channels.posting import NO_ADDRESS, Poster, postable
 from reporter.core.roster import WEBHOOK
 from reporter.core.terms import NoticeState
 from reporter.settings import Settings
@@ -87,19 +87,21 @@ class Webhook:
             raise answer.refusal()
         return Receipt(NoticeState.ACCEPTED, detail=f"HTTP {answer.status}")
 
+    def flaw_of(self, address: str) -> str | None:
+        return refusal_of(self._receiver, address)
+
     async def close(self) -> None:
         await self._poster.close()
 
     def _receiver(self, address: str) -> tuple[str, tuple[SecretStr, ...]]:
-        """Where to post, and what to sign with."""
+        """Where to post, and what to sign with. Errors: ChannelError, permanent."""
         if "://" in address:
             hook = self._hooks.get(DEFAULT)
-            return address, hook.secrets if hook is not None else ()
+            return postable(address), hook.secrets if hook is not None else ()
         hook = self._hooks.of(address)
         if hook.url is None:
-            msg = "not an address that can be posted to"
-            raise ChannelError(msg, permanent=True)
-        return hook.url, hook.secrets
+            raise ChannelError(NO_ADDRESS, permanent=True)
+        return postable(hook.url), hook.secrets
 
 
 def make(settings: Settings) -> Webhook:

@@ -4,37 +4,48 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from reporter.channels import close_channels, load_channels
+from reporter.channels import judging
 from reporter.cli.doctor import Finding, Health
 from reporter.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from reporter.store.unreachable import Unreachable
+
 AHEAD = timedelta(days=7)
 SHOWN_MAX = 20
 
 
-async def lost_people(connection: "AsyncConnection", settings: Settings, now: datetime) -> list[str]:
-    """Those on duty now or in the days ahead who have no address that works here."""
+async def lost_people(
+    connection: "AsyncConnection", settings: Settings, now: datetime
+) -> "list[Unreachable]":
+    """Those on duty now or in the days ahead, those who stand in too, who have no address that can work here."""
     from reporter.store.unreachable import unreachable
 
     try:
-        channels = load_channels(settings)
+        async with judging(settings) as flaw_of:
+            return await unreachable(connection, flaw_of, now, now + AHEAD)
     except SettingsError:
         return []  # the accounts are a finding of their own
-    await close_channels(channels.values())
-    return await unreachable(connection, channels.keys(), now, now + AHEAD)
 
 
-def findings_of(lost: list[str]) -> Iterator[Finding]:
-    """One warning with their names, or nothing."""
+def findings_of(lost: "list[Unreachable]") -> Iterator[Finding]:
+    """One warning with their names and what is wrong with their addresses, or nothing."""
     if lost:
-        names = ", ".join(lost[:SHOWN_MAX]) + (", …" if len(lost) > SHOWN_MAX else "")
+        zh, en = (
+            "; ".join(f"{each.person} ({_why(each) or none})" for each in lost[:SHOWN_MAX])
+            + ("; …" if len(lost) > SHOWN_MAX else "")
+            for none in ("没有地址", "none at all")
+        )
         yield Finding(
             "reach",
             Health.WARNING,
-            f"没有可用的地址，离开值班台便通知不到：{names}。在值班表中补入",
-            f"no address that works, away from the desk nothing reaches them: {names}. "
-            "Give them one in the roster",
+            f"没有可用的地址，离开值班台便通知不到：{zh}。在值班表、换班记录或渠道账户中改正",
+            f"no address that works, away from the desk nothing reaches them: {en}. "
+            "Correct the roster, what was agreed over it, or the channel's accounts",
         )
+
+
+def _why(lost: "Unreachable") -> str:
+    return ", ".join(f"{address}: {flaw}" for address, flaw in lost.flaws)

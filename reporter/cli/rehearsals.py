@@ -32,16 +32,14 @@ def register(app: typer.Typer) -> None:
         unit: Annotated[str, typer.Option("--unit", help="该单位及下级。This unit and those below.")] = ROOT,
     ) -> int:
         """向此刻在岗的每个人的每个渠道发标明【测试】的消息。Sends a marked test to all on duty, on every channel."""
-        from reporter.channels import close_channels, load_channels
+        from reporter.channels import judging
         from reporter.store import rehearsals
         from reporter.timesource import SystemTime
 
-        channels = load_channels(call.settings)
-        await close_channels(channels.values())
-        async with opened(call.settings) as database:
+        async with judging(call.settings) as flaw_of, opened(call.settings) as database:
             try:
                 now = SystemTime().now()
-                started = await rehearsals.start(database, unit, "cli", now, channels.keys())
+                started = await rehearsals.start(database, unit, "cli", now, flaw_of)
             except rehearsals.NothingToRehearse:
                 raise Trouble(f"{unit} 此刻无人在岗", f"nobody is on duty at {unit} now") from None
         if started is None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,12 +16,13 @@ from reporter.cli.trouble import Trouble, WrongUsage
 from reporter.cli.verb import STORE, Call, Document, verb
 from reporter.cli.world import import_refused, read_file
 from reporter.core.instants import maybe_rfc3339, parse, rfc3339
+from reporter.settings import SettingsError
 from reporter.timesource import SystemTime
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from reporter.core.roster import Duty, UnitTree
+    from reporter.core.roster import Duty, FlawOf, UnitTree
     from reporter.store.rosters import Lines
 
 ROSTER = typer.Typer(help="值班表。Duty rosters.", no_args_is_help=True)
@@ -42,7 +44,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _register_files() -> None:
-    @verb(ROSTER, "import", *ZONED)
+    @verb(ROSTER, "import", *ZONED, "channels")
     async def roster_import(
         call: Call,
         file: Annotated[
@@ -61,11 +63,14 @@ def _register_files() -> None:
 
         form = file.suffix.lower().lstrip(".")
         content = read_file(file)
-        async with opened(call.settings, create=True) as database:
+        async with AsyncExitStack() as stack:
+            flaw_of = await _judge(call, stack)
+            database = await stack.enter_async_context(opened(call.settings, create=True))
             try:
                 done = await import_roster(
                     database,
                     content,
+                    flaw_of,
                     form=form if form in FORMS else "csv",
                     zone=ZoneInfo(call.settings.zone),
                     author=author(by),
@@ -269,6 +274,24 @@ def _register_keeping() -> None:
             {"id": feed.id, "revoked_at": maybe_rfc3339(feed.revoked_at)},
             lambda: call.say(f"链接 {number} 已停用", f"link {number} is revoked"),
         )
+
+
+async def _judge(call: Call, stack: AsyncExitStack) -> "FlawOf | None":
+    """What tells which addresses can never work, while the stack is open; None where accounts cannot be read.
+
+    The secrets of a service may be out of reach for whoever imports: no reason to refuse the roster.
+    """
+    from reporter.channels import judging
+
+    try:
+        return await stack.enter_async_context(judging(call.settings))
+    except SettingsError as wrong:
+        listing = "; ".join(wrong.problems)
+        call.tell(
+            f"注意：渠道账户读不出，地址未核对：{listing}",
+            f"note: the channels' accounts cannot be read, so no address was checked: {listing}",
+        )
+        return None
 
 
 def author(by: str | None) -> str:

@@ -4,9 +4,11 @@ Roles become persons only here, at the instant a step fires. Nobody on duty is s
 silence: the desk and the unit's phone contact get it, and the search goes up the tree.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from reporter.core.terms import DutyRole
 
@@ -18,7 +20,7 @@ NOBODY: Final = "nobody_on_duty"
 ABSENT: Final = "absent"
 """After `nobody_on_duty`: who would be on duty, is absent and has no deputy."""
 NO_ADDRESS: Final = "no_address"
-"""None of the person's addresses is on a channel of this service; with `:<person>`, of one told in their place."""
+"""None of the person's addresses can work here; with `:<person>`, of one told in their place."""
 FALL_THROUGH: Final = "fall_through"
 """With `:leader`: the unit's leader on duty is told because the role itself reaches nobody."""
 SWAP: Final = "swap"
@@ -189,6 +191,23 @@ def channel_of(address: str) -> tuple[str, str]:
     return name, target
 
 
+def shown(address: str) -> str:
+    """An address as it may be logged: of a URL only where it points, since the rest may be a secret."""
+    if "://" not in address:
+        return "".join(each for each in address if each.isprintable())[:80]
+    name, target = channel_of(address)
+    try:
+        parts = urlsplit(target)
+        where = f"{parts.scheme}://{parts.hostname or ''}/…"
+    except ValueError:
+        where = ""
+    # Of a service by Apprise even the host may be a token.
+    return where if name == WEBHOOK and re.fullmatch(r"https?://[A-Za-z0-9.:-]+/…", where) else f"{name}:…"
+
+
+FlawOf = Callable[[str], str | None]
+"""Why nothing can ever arrive at an address of the roster, in one short line without secrets; None: it may."""
+
 _Found = dict[tuple[str | None, str, str, str], Recipient]
 """Notices by person, phone, channel and address."""
 
@@ -196,18 +215,18 @@ _Found = dict[tuple[str | None, str, str, str], Recipient]
 class Directory:
     """Who is on duty at one instant, by role. Made for one batch: what it has found it remembers.
 
-    `on_duty` maps (unit, role) to the persons on duty. `channels` names the channels that exist here; a
-    person none of whose addresses is on one of them gets a notice on the desk too. None: all of them work.
+    `on_duty` maps (unit, role) to the persons on duty. `flaw_of` tells which addresses can never work here; a
+    person who has no other gets a notice on the desk too. None: all of them work.
     """
 
     def __init__(
         self,
         tree: UnitTree,
         on_duty: Mapping[tuple[str, str], Sequence[Duty]],
-        channels: Collection[str] | None = None,
+        flaw_of: FlawOf | None = None,
     ) -> None:
         self._tree = tree
-        self._channels = channels
+        self._flaw_of = flaw_of
         self._on_duty: dict[tuple[str, str], tuple[Duty, ...]] = {}
         for (unit, role), duties in on_duty.items():
             key = (tree.resolve(unit) or unit, role)  # rows written under `root` follow the root
@@ -225,9 +244,8 @@ class Directory:
            enough.
         3. A person named twice at the same address gets one notice, for the first role.
 
-        A person whose addresses are all on channels that do not exist here is told on the desk too, and counts
-        as not reached; one who has no address at all is a person of the desk. An inactive unit counts as one
-        where nobody is on duty.
+        A person none of whose addresses can work here is told on the desk too, and counts as not reached; one who
+        has no address at all is a person of the desk. An inactive unit counts as one where nobody is on duty.
         """
         key = (unit, tuple(roles))
         found = self._found.get(key)
@@ -284,12 +302,11 @@ class Directory:
         return f"{NOBODY}{PART}{ABSENT}:{_names(absent)}" if absent and is_active else NOBODY
 
     def _is_reachable(self, duty: Duty) -> bool:
-        return self._channels is None or not duty.channels or self._works(duty)
+        return not duty.channels or self._works(duty)
 
     def _works(self, duty: Duty) -> bool:
-        """Whether any of the person's own addresses is on a channel of this service."""
-        names = [channel_of(address)[0] for address in duty.channels]
-        return any(self._channels is None or name in self._channels for name in names)
+        """Whether something may arrive at any of the person's own addresses."""
+        return any(self._flaw_of is None or self._flaw_of(address) is None for address in duty.channels)
 
     def _addresses(self, duty: Duty) -> list[tuple[str, str, str | None]]:
         """Channel, address, and what is to be noted of it."""

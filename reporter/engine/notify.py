@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Final, Protocol
 
 from reporter import metrics
-from reporter.channels.contract import Channel
+from reporter.channels.contract import NO_CHANNEL, Channel
 from reporter.core.notice import ATTEMPT_MARK, NoticeResult, Taken, Words, result, written_note
 from reporter.core.roster import DESK
 from reporter.core.terms import NoticeState
@@ -212,7 +212,7 @@ class Notifier:
                 at_desk = await due(connection, DESK, self._time.now(), UNSENT_BATCH)
                 nowhere = await due_elsewhere(connection, known, self._time.now(), UNSENT_BATCH)
             await self._settle([each.id for each in at_desk], NoticeState.DELIVERED, None)
-            await self._settle(nowhere, NoticeState.FAILED, "there is no such channel here")
+            await self._settle(nowhere, NoticeState.FAILED, NO_CHANNEL)
         except Exception as error:
             await self._settling_trouble.failed(error)
             return

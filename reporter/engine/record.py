@@ -21,7 +21,7 @@ from reporter.catalog import Catalog
 from reporter.core.command import Command, Message, Outcome, OutcomeKind, Problem
 from reporter.core.decide import ENGINE, tick
 from reporter.core.notice import ATTEMPT_MARK, RANKS, NoticeResult, written_note
-from reporter.core.roster import Directory, UnitTree
+from reporter.core.roster import Directory, FlawOf, UnitTree
 from reporter.core.terms import FactKind, NoticeState
 from reporter.core.tracked import Tracked
 from reporter.engine.again import again
@@ -47,17 +47,20 @@ STALE_AFTER = timedelta(minutes=15)
 
 
 class Gate:
-    """The only writer of incidents, clocks, ledger and notices."""
+    """The only writer of incidents, clocks, ledger and notices.
+
+    `flaw_of` tells which addresses can never work here; None: all of them work.
+    """
 
     def __init__(
-        self, database: Database, catalog: Catalog, time: TimeSource, channels: Sequence[str] = ()
+        self, database: Database, catalog: Catalog, time: TimeSource, flaw_of: FlawOf | None = None
     ) -> None:
         self.database = database
         self.time = time
         self.signals = Signals()
         self.unjudged = Unjudged()
         self._catalog = catalog
-        self._channels = frozenset(channels) or None
+        self._flaw_of = flaw_of
         self._editions = Editions()
         self._units = Units()
         self._apart = Apart(self._units)
@@ -105,7 +108,7 @@ class Gate:
         async with self.database.transaction() as connection:
             now = self.time.now()
             tree = await self._units.tree(connection)
-            directory = await directory_at(connection, tree, now, self._channels)
+            directory = await directory_at(connection, tree, now, self._flaw_of)
             batch = self._batch(connection, tree, directory, now)
             outcomes = await batch.take(commands)
             await self._apart.announce(connection, directory, batch.spoiled, now)
@@ -135,7 +138,7 @@ class Gate:
             if not due:
                 return 0
             tree = await self._units.tree(connection)
-            directory = await directory_at(connection, tree, now, self._channels)
+            directory = await directory_at(connection, tree, now, self._flaw_of)
             ticked = await self._ticked(due, now, judged_through, directory)
             await incidents.save_ticked(connection, ticked, now, reserve(ticked, now))
             broken = {each.number for each in due}.difference(tracked.number for tracked in ticked)
@@ -330,7 +333,7 @@ class Gate:
 
     async def _directory(self, connection: AsyncConnection) -> Directory:
         tree = await self._units.tree(connection)
-        return await directory_at(connection, tree, self.time.now(), self._channels)
+        return await directory_at(connection, tree, self.time.now(), self._flaw_of)
 
     def _announce(self, changed: Sequence[Tracked]) -> None:
         if not changed:

@@ -1,11 +1,10 @@
 """The monthly rehearsal: on the day set, once, whichever replica comes first."""
 
 import logging
-from collections.abc import Collection
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from reporter.core.roster import ROOT
+from reporter.core.roster import ROOT, FlawOf
 from reporter.engine.signals import Signals
 from reporter.store import rehearsals
 from reporter.store.database import Database
@@ -27,14 +26,14 @@ class MonthlyRehearsal:
         time: TimeSource,
         signals: Signals,
         zone: str,
-        channels: Collection[str],
+        flaw_of: FlawOf,
         day: int,
     ) -> None:
         self._database = database
         self._time = time
         self._signals = signals
         self._zone = ZoneInfo(zone)
-        self._channels = channels
+        self._flaw_of = flaw_of
         self._day = day
         self._held: str | None = None
 
@@ -55,7 +54,7 @@ class MonthlyRehearsal:
         if self._held == month or (local.day, local.hour) < (self._day, HOUR):
             return False
         try:
-            started = await rehearsals.start(self._database, ROOT, "engine", now, self._channels, month=month)
+            started = await rehearsals.start(self._database, ROOT, "engine", now, self._flaw_of, month=month)
         except rehearsals.NothingToRehearse:
             return False
         self._held = month

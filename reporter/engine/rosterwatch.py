@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reporter.core.roster import Directory, UnitTree
+from reporter.core.roster import Directory, FlawOf, UnitTree
 from reporter.core.standin import Gap
 from reporter.core.terms import NoticeReason, label
 from reporter.engine.apart import standalone_notices
@@ -40,16 +40,21 @@ Key = tuple[str, str, datetime]
 
 
 class RosterWatch:
-    """Looks for holes until cancelled. `zone` is the one people read times in."""
+    """Looks for holes until cancelled. `zone` is the one people read times in; `flaw_of` as of the gate."""
 
     def __init__(
-        self, database: Database, time: TimeSource, signals: Signals, zone: str, channels: Sequence[str] = ()
+        self,
+        database: Database,
+        time: TimeSource,
+        signals: Signals,
+        zone: str,
+        flaw_of: FlawOf | None = None,
     ) -> None:
         self._database = database
         self._time = time
         self._signals = signals
         self._zone = ZoneInfo(zone)
-        self._channels = frozenset(channels) or None
+        self._flaw_of = flaw_of
         self._mark: tuple[int, int] | None = None
         self._again_at: datetime | None = None
 
@@ -116,7 +121,7 @@ class RosterWatch:
         if not ripe:
             return 0
         tree = await load_tree(connection)
-        directory = await directory_at(connection, tree, now, self._channels)
+        directory = await directory_at(connection, tree, now, self._flaw_of)
         rows = self._notices(tree, directory, ripe, now)
         await connection.execute(insert(NOTICE), rows)
         return len(rows)

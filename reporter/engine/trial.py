@@ -2,17 +2,15 @@
 
 import asyncio
 import logging
-import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final
-from urllib.parse import urlsplit
 
-from reporter.channels.contract import Channel, ChannelError, Message
+from reporter.channels.contract import NO_CHANNEL, Channel, ChannelError, Message
 from reporter.core.notice import Taken, UnitContact, Words
-from reporter.core.roster import ROOT, WEBHOOK, channel_of
+from reporter.core.roster import ROOT, channel_of, shown
 from reporter.core.terms import DutyRole, Mode, NoticeReason, NoticeState
 from reporter.sending.texts import Renders, Texts
 from reporter.sending.wording import message
@@ -85,26 +83,12 @@ async def attempt(
 async def _send(channel: Channel | None, text: Message) -> tuple[NoticeState, str, bool]:
     """State, detail, and whether trying again cannot help."""
     if channel is None:
-        return NoticeState.FAILED, "there is no such channel here", True
+        return NoticeState.FAILED, NO_CHANNEL, True
     try:
         receipt = await channel.send(text)
     except ChannelError as error:
         return NoticeState.FAILED, str(error), error.permanent
     return receipt.state, " ".join(part for part in (receipt.detail, receipt.provider_id) if part), False
-
-
-def shown(address: str) -> str:
-    """An address as it may be logged: of a URL only where it points, since the rest may be a secret."""
-    if "://" not in address:
-        return "".join(each for each in address if each.isprintable())[:80]
-    name, target = channel_of(address)
-    try:
-        parts = urlsplit(target)
-        where = f"{parts.scheme}://{parts.hostname}/…"
-    except ValueError:
-        where = ""
-    # Of a service by Apprise even the host may be a token.
-    return where if name == WEBHOOK and re.fullmatch(r"https?://[A-Za-z0-9.:-]+/…", where) else f"{name}:…"
 
 
 def _notice(

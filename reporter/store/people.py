@@ -31,7 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core import standin
 from reporter.core.notice import UnitContact
-from reporter.core.roster import ROOT, Directory, Duty, UnitNode, UnitTree, channel_of
+from reporter.core.roster import ROOT, Directory, Duty, FlawOf, UnitNode, UnitTree, shown
 from reporter.core.standin import Change
 from reporter.core.terms import RosterChange
 from reporter.store.csvfile import ImportRefused
@@ -72,7 +72,7 @@ class UnitsSummary:
 class RosterSummary:
     """What an import of a roster did: shifts written, old ones replaced, old ones cut to what lies outside.
 
-    `warnings` are (line, text) for addresses on channels that are not there.
+    `warnings` are (line, text) for addresses that can never work.
     """
 
     shifts: int
@@ -108,10 +108,10 @@ async def on_duty(
 
 
 async def directory_at(
-    connection: AsyncConnection, tree: UnitTree, at: datetime, channels: Collection[str] | None = None
+    connection: AsyncConnection, tree: UnitTree, at: datetime, flaw_of: FlawOf | None = None
 ) -> Directory:
     """Who is to be told what at the instant: made once for a transaction, in one statement."""
-    return Directory(tree, standin.on_duty(tree, *await holding(connection, at)), channels)
+    return Directory(tree, standin.on_duty(tree, *await holding(connection, at)), flaw_of)
 
 
 async def holding(
@@ -217,7 +217,7 @@ async def import_units(database: Database, content: bytes) -> UnitsSummary:
 async def import_roster(
     database: Database,
     content: bytes,
-    channels: Collection[str] | None = None,
+    flaw_of: FlawOf | None = None,
     *,
     form: str = CSV,
     zone: ZoneInfo = UTC_ZONE,
@@ -225,7 +225,7 @@ async def import_roster(
     author: str = "",
     within: Collection[str] | None = None,
 ) -> RosterSummary:
-    """Takes the shifts of a file over. `channels` names those that exist here; others are warned of.
+    """Takes the shifts of a file over. Addresses that `flaw_of` finds fault with are kept, and warned of.
 
     For each unit and role in the file, its span reaches from the first start to the last end. Old shifts
     within it are replaced; of one that reaches beyond it, the part outside stays, so that a new roster never leaves
@@ -270,7 +270,7 @@ async def import_roster(
         await connection.execute(
             insert(Shift), [{**each, **known} for each in (*kept, *map(_values, shifts))]
         )
-    return RosterSummary(len(shifts), len(touched) - cut, cut, _warnings(shifts, channels))
+    return RosterSummary(len(shifts), len(touched) - cut, cut, _warnings(shifts, flaw_of))
 
 
 async def lock_people(connection: AsyncConnection) -> None:
@@ -316,15 +316,16 @@ def _values(shift: ShiftRow) -> dict[str, Any]:
     }
 
 
-def _warnings(shifts: Sequence[ShiftRow], channels: Collection[str] | None) -> tuple[tuple[int, str], ...]:
-    if channels is None:
+def _warnings(shifts: Sequence[ShiftRow], flaw_of: FlawOf | None) -> tuple[tuple[int, str], ...]:
+    if flaw_of is None:
         return ()
     return tuple(
         (
             shift.line,
-            f"there is no channel {name} here; {shift.person} is noticed on the desk unless another works",
+            f"{shown(address)}: {flaw}；若无其他可用地址，{shift.person} 只能由值班台通知"
+            f" / {shift.person} is noticed on the desk unless another address works",
         )
         for shift in shifts
-        for name, _ in map(channel_of, shift.channels)
-        if name not in channels
+        for address in shift.channels
+        if (flaw := flaw_of(address)) is not None
     )

@@ -4,7 +4,6 @@ They belong to no incident. What was sent are notices like any other (leases, re
 called and who answered stands in tables that only grow.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -14,7 +13,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reporter.core.roster import channel_of
+from reporter.core.roster import FlawOf, channel_of
 from reporter.core.terms import Mode, NoticeReason, NoticeState
 from reporter.core.turns import SHOWN_AT_ONCE, Rank
 from reporter.store.database import Database
@@ -30,7 +29,7 @@ class NothingToRehearse(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A rehearsal as it began: how many people are on duty, how many tests go out, who cannot be sent one."""
+    """A rehearsal as it began: how many people are on duty, how many tests may arrive, whom none can reach."""
 
     id: int
     people: int
@@ -40,7 +39,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """One person on one channel: `state` of the test (None: nothing could be sent), and the answer to it."""
+    """One person on one channel: `state` of the test (None: nothing is sent there), and the answer to it."""
 
     unit: str
     role: str
@@ -76,18 +75,19 @@ async def start(
     unit: str,
     author: str,
     now: datetime,
-    channels: Collection[str],
+    flaw_of: FlawOf,
     *,
     month: str | None = None,
 ) -> Started | None:
     """Writes a test for everybody on duty now in the unit and below it; running services send them.
 
+    One to an address that can never work (`flaw_of`) is written too: it fails for good, and the report says why.
     `month` (`2026-11`): the monthly one, of which there is one only; None if it has been held already. Somebody on
     duty twice at the same address is sent one. Errors: NothingToRehearse.
     """
     try:
         async with database.transaction() as connection:
-            return await _start(connection, unit, author, now, channels, month)
+            return await _start(connection, unit, author, now, flaw_of, month)
     except IntegrityError:
         if month is None:
             raise
@@ -99,7 +99,7 @@ async def _start(
     unit: str,
     author: str,
     now: datetime,
-    channels: Collection[str],
+    flaw_of: FlawOf,
     month: str | None,
 ) -> Started | None:
     if month is not None:
@@ -113,18 +113,18 @@ async def _start(
     below = tree.subtree(code)
     calls: dict[tuple[str, str, str, str], dict[str, object]] = {}
     notices = []
-    reached: dict[tuple[str, str], bool] = {}
+    reached: dict[tuple[str, str], int] = {}
     for (where, role), duties in sorted((await on_duty(connection, now)).items()):
         for duty in duties if where in below else ():
             if duty.is_absent:
                 continue
             who = duty.person, duty.phone
-            reached.setdefault(who, False)
+            reached.setdefault(who, 0)
             for address in duty.channels or ("desk",):
                 channel, target = channel_of(address)
                 if (*who, channel, target) in calls:
                     continue
-                is_sent = channel in channels and channel not in SHOWN_AT_ONCE
+                is_sent = channel not in SHOWN_AT_ONCE
                 id_ = str(uuid4()) if is_sent else None
                 calls[*who, channel, target] = {
                     "unit": where,
@@ -134,7 +134,7 @@ async def _start(
                     "notice_id": id_,
                 }
                 if is_sent:
-                    reached[who] = True
+                    reached[who] += flaw_of(address) is None
                     notices.append(
                         {
                             "id": id_,
@@ -163,8 +163,8 @@ async def _start(
     await connection.execute(insert(RehearsalCall), rows)
     if notices:
         await connection.execute(insert(Notice), notices)
-    lost = tuple(sorted({person for (person, _), is_reached in reached.items() if not is_reached}))
-    return Started(number, len(reached), len(notices), lost)
+    lost = tuple(sorted({person for (person, _), tests in reached.items() if not tests}))
+    return Started(number, len(reached), sum(reached.values()), lost)
 
 
 async def answer(database: Database, notice_id: str, at: datetime, via: str) -> bool:

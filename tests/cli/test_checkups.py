@@ -11,6 +11,8 @@ from reporter.bus import Bus
 from reporter.cli.checkups import examine
 from reporter.cli.doctor import Finding, Health
 from reporter.cli.machine import file_system, kernel_keeps_time
+from reporter.core.instants import rfc3339
+from reporter.core.terms import RosterChange
 from reporter.demo.world import ACCOUNTS, build
 from reporter.embedded import EmbeddedNats
 from reporter.engine.seal import Sealer
@@ -21,8 +23,11 @@ from reporter.store.checkup import schema_differences
 from reporter.store.copies import back_up, note
 from reporter.store.database import SQLITE_FILE, Database, open_database
 from reporter.store.filebox import FOLDER, FileBox
+from reporter.store.people import import_roster
+from reporter.store.rosterchanges import Agreed, record
 from reporter.store.schema import upgrade
 from reporter.timesource import ManualTime, SystemTime
+from reporter.values import Tables
 from tests.cli.ledgers import fresh_database
 
 HOUR = timedelta(hours=1)
@@ -96,6 +101,28 @@ async def test_lost_guards_an_old_seal_and_an_old_backup_are_told(tmp_path: Path
     assert "ledger_no_update, ledger_no_delete" in guards.en
     assert found(findings, "seal") == [Health.WARNING]
     assert found(findings, "backup") == [Health.WARNING]
+
+
+async def test_who_cannot_be_reached_is_named_with_the_address_and_what_is_wrong(tmp_path: Path) -> None:
+    database = await fresh_database(tmp_path)
+    now = SystemTime().now()
+    span = f"{rfc3339(now - HOUR)},{rfc3339(now + HOUR)}"
+    roster = f"unit,role,starts,ends,person,phone,channels\nroot,duty_officer,{span},李,138,webhook:ops\n"
+    await import_roster(database, roster.encode(), now=now)
+    agreed = Agreed(
+        RosterChange.OVERRIDE, "root", "duty_officer", None, now, now + HOUR, "孙", "有事", "139", ("webhook:opps",)
+    )  # fmt: skip
+    await record(database, agreed, "test", "k", now)
+    await database.close()
+    tables = Tables({"webhook": {"ops": {"url": "https://h.example/"}}})
+
+    findings = await examine(Settings(data_dir=tmp_path, nats_port=0, channels=tables))
+
+    (reach,) = (each for each in findings if each.name == "reach")
+    assert reach.health is Health.WARNING
+    for said in (reach.zh, reach.en):
+        assert "孙 (webhook:opps: no account [channels.webhook.opps] in the settings)" in said
+        assert "李" not in said
 
 
 async def test_a_damaged_file_is_wrong(tmp_path: Path) -> None:

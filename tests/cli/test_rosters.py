@@ -61,6 +61,41 @@ def officers(result: Result) -> list[tuple[str, str | None]]:
     return [(each["person"], each["note"]) for each in told(result)["items"][0]["duty_officer"]]
 
 
+@pytest.fixture
+def accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One webhook, `ops`, whose address is in the environment of this machine."""
+    Path("reporter.toml").write_text('[channels.webhook.ops]\nurl = { env = "OPS" }\n', encoding="utf-8")
+    monkeypatch.setenv("OPS", "https://h.example/")
+
+
+def test_an_import_warns_of_addresses_that_can_never_work(run: Run, accounts: None) -> None:  # noqa: ARG001
+    file = Path("roster.csv")
+    file.write_text(
+        HEADER + f"root,duty_officer,{at(-5)},{at(5)},李,138,webhook:opps|webhook:ops\n", encoding="utf-8"
+    )
+
+    done = run("import", str(file))
+
+    assert "第 2 行：webhook:opps: no account [channels.webhook.opps] in the settings；" in done.stderr
+    assert "webhook:ops:" not in done.stderr
+    assert [each["line"] for each in told(run("import", str(file), "--json"))["warnings"]] == [2]
+
+
+def test_where_accounts_cannot_be_read_an_import_says_that_it_checked_no_address(
+    run: Run,
+    accounts: None,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OPS")
+    file = Path("roster.csv")
+    file.write_text(HEADER + f"root,leader,{at(-5)},{at(5)},李,138,webhook:opps\n", encoding="utf-8")
+
+    done = run("import", str(file))
+
+    assert "地址未核对：channels.webhook.ops.url: the environment has no OPS" in done.stderr
+    assert [each["person"] for each in told(run("who", "--json"))["items"][0]["leader"]] == ["李"]
+
+
 @pytest.mark.usefixtures("roster")
 def test_who_is_on_duty_now_and_then(run: Run) -> None:
     assert officers(run("who", "--json")) == [("李", None)]

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from reporter.channels import Channel, ChannelError, Receipt, close_channels, load_channels
+from reporter.channels import Channel, ChannelError, Receipt, close_channels, judge, judging, load_channels
 from reporter.channels.console import Console
+from reporter.channels.contract import NO_CHANNEL, Discerning
 from reporter.channels.folder import channel_names
 from reporter.core.terms import Mode, NoticeState
-from reporter.settings import Settings
+from reporter.settings import Settings, SettingsError
 from reporter.values import Tables
-from tests.contract.channelworld import AMPLE_S, a_message
+from tests.contract.channelworld import AMPLE_S, a_message, failing
 from tests.contract.hooks import Hooks, listening, said
 from tests.contract.mailserver import posting
 
@@ -27,11 +28,15 @@ MODEM = Path(__file__).with_name("modem.py")
 
 @dataclass
 class Stage:
-    """A channel in a world where `address` works. `arrived` is what people saw; None: they see the board."""
+    """A channel in a world where `address` works. `arrived` is what people saw; None: they see the board.
+
+    `never`: addresses that can never work, as far as that can be told without sending.
+    """
 
     channel: Channel
     address: str
     arrived: Callable[[], str] | None
+    never: tuple[str, ...] = ()
 
 
 @pytest.fixture
@@ -72,23 +77,40 @@ async def stage(request: pytest.FixtureRequest, hooks: Hooks, tmp_path: Path) ->
                 channel = Console(terminal)
                 staged = Stage(channel, "", terminal.getvalue)
             case "webhook":
-                staged = Stage(channel, hooks.url(), hooks.bodies)
+                staged = Stage(channel, hooks.url(), hooks.bodies, ("opps", "http://:80/", "http://a:99999/"))
             case "smtp":
                 staged = Stage(
-                    channel, "li@x.example", lambda: "".join(str(m["subject"]) for m in post.letters)
+                    channel,
+                    "li@x.example",
+                    lambda: "".join(str(m["subject"]) for m in post.letters),
+                    ("li", "li@x..example", "opps/li@x.example"),
                 )
             case "dingtalk":
-                staged = Stage(channel, "ops", lambda: hooks.bodies("markdown", "text"))
+                staged = Stage(channel, "ops", lambda: hooks.bodies("markdown", "text"), ("opps", "opps@all"))
             case "wecom_bot":
-                staged = Stage(channel, "ops", lambda: hooks.bodies("markdown", "content"))
+                staged = Stage(channel, "ops", lambda: hooks.bodies("markdown", "content"), ("opps",))
             case "feishu":
-                staged = Stage(channel, "ops", lambda: hooks.bodies("content", "post", "zh_cn", "title"))
+                staged = Stage(
+                    channel, "ops", lambda: hooks.bodies("content", "post", "zh_cn", "title"), ("opps",)
+                )
             case "sms":
-                staged = Stage(channel, "13800000000", lambda: hooks.bodies("text"))
+                staged = Stage(
+                    channel, "13800000000", lambda: hooks.bodies("text"), ("abc", "opps/13800000000", "")
+                )
             case "command":
-                staged = Stage(channel, "13800000000", lambda: read_all(tmp_path / "sent"))
+                staged = Stage(
+                    channel,
+                    "13800000000",
+                    lambda: read_all(tmp_path / "sent"),
+                    ("--help", "opps/13800000000"),
+                )
             case "apprise":
-                staged = Stage(channel, f"json://127.0.0.1:{hooks.port}/x", lambda: hooks.bodies("title"))
+                staged = Stage(
+                    channel,
+                    f"json://127.0.0.1:{hooks.port}/x",
+                    lambda: hooks.bodies("title"),
+                    ("opps", "syslog://", "://x"),
+                )
             case name:
                 pytest.fail(f"the channel {name} has no stage in this suite")
         yield staged
@@ -136,6 +158,51 @@ async def test_a_sending_may_be_cancelled_and_the_next_one_arrives(stage: Stage)
             await stage.channel.send(a_message(stage.address))
 
     await stage.channel.send(a_message(stage.address, id_="n-2"))
+
+
+async def test_an_address_that_can_never_work_is_known_before_and_fails_so(stage: Stage) -> None:
+    flaw_of = judge({stage.channel.name: stage.channel})
+    assert flaw_of(f"{stage.channel.name}:{stage.address}") is None
+    assert isinstance(stage.channel, Discerning) == bool(stage.never)
+    for address in stage.never:
+        error = await failing(stage.channel, a_message(address))
+        assert (flaw_of(f"{stage.channel.name}:{address}"), error.permanent) == (str(error), True)
+
+
+async def test_addresses_of_a_roster_are_judged_by_the_accounts_there_are() -> None:
+    tables = {"webhook": {"ops": {"url": "https://h.example/"}}, "dingtalk": {"group": {"token": "hidden"}}}
+    async with judging(Settings(channels=Tables(tables))) as flaw_of:
+        assert {each: flaw_of(each) for each in (
+            "desk", "webhook:ops", "webhook:opps", "https://h.example/x", "dingtalk:group@all", "dingtalk:gruop",
+            "dingtalk:Token-Of-Somebody", "sms:138", "apprise+syslog://hidden",
+        )} == {
+            "desk": None,
+            "webhook:ops": None,
+            "webhook:opps": "no account [channels.webhook.opps] in the settings",
+            "https://h.example/x": None,
+            "dingtalk:group@all": None,
+            "dingtalk:gruop": "no account [channels.dingtalk.gruop] in the settings",
+            "dingtalk:Token-Of-Somebody": "no account [channels.dingtalk.…] in the settings",
+            "sms:138": NO_CHANNEL,
+            "apprise+syslog://hidden": "syslog:// has no place here",
+        }  # fmt: skip
+
+
+async def test_without_accounts_that_can_be_read_nothing_is_judged() -> None:
+    with pytest.raises(SettingsError):
+        async with judging(Settings(channels=Tables({"webhook": {"ops": {"uri": "https://h.example/"}}}))):
+            pytest.fail("these accounts are wrong")
+
+
+def test_a_channel_that_fails_to_judge_gives_no_address_up(caplog: pytest.LogCaptureFixture) -> None:
+    class Confused(Console):
+        def flaw_of(self, address: str) -> str | None:
+            raise RuntimeError(address)
+
+    flaw_of = judge({"console": Confused()})
+
+    assert [flaw_of("console"), flaw_of("console")] == [None, None]
+    assert caplog.text.count("the channel console cannot tell") == 1
 
 
 def test_a_channel_that_needs_an_account_and_has_none_is_not_there() -> None:

@@ -139,7 +139,17 @@ async def test_one_that_hangs_up_and_one_that_is_not_there_are_tried_again() -> 
 
 
 @pytest.mark.parametrize(
-    "address", ["nobody", "a@b@c", "a b@x.example", "a@x.example\r\nRCPT TO:<b@x>", "@x", ""]
+    "address",
+    [
+        "nobody",
+        "a@b@c",
+        "a b@x.example",
+        "a@x.example\r\nRCPT TO:<b@x>",
+        "@x",
+        "",
+        "a@x..example",
+        "a..b@x.example",
+    ],
 )
 async def test_what_is_no_mail_address_is_for_good(plain: Post, address: str) -> None:
     async with opened("smtp", default=server(plain, security="none")) as channel:

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from reporter.channels import ChannelError, load_channels
-from reporter.channels.posting import ANSWER_BYTES_MAX, IDLE_MAX, _address
+from reporter.channels.posting import ANSWER_BYTES_MAX, IDLE_MAX, postable
 from reporter.channels.webhook import Webhook, signature
 from reporter.core.terms import NoticeState
 from reporter.settings import Settings, SettingsError
@@ -121,7 +121,17 @@ async def test_nobody_listening_is_tried_again(webhook: Webhook) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://a.example/", "https://", "nonsense", "http:///x", "http://a:99999/", "http://a b/"]
+    "url",
+    [
+        "ftp://a.example/",
+        "https://",
+        "nonsense",
+        "http:///x",
+        "http://a:99999/",
+        "http://a b/",
+        'http://a"b/',
+        "http://a%b/",
+    ],
 )
 async def test_what_is_no_web_address_is_permanent(webhook: Webhook, url: str) -> None:
     assert (await failing(webhook, url)).permanent
@@ -195,7 +205,7 @@ async def test_an_authority_that_cannot_be_read_is_told_and_tried_again(
     ],
 )
 def test_a_host_in_chinese_is_asked_for_in_the_letters_of_the_net(where: str, goes_to: str) -> None:
-    assert _address(f"https://{where}/x") == f"https://{goes_to}/x"
+    assert postable(f"https://{where}/x") == f"https://{goes_to}/x"
 
 
 async def test_an_answer_with_trailers_is_an_answer(webhook: Webhook, hooks: Hooks) -> None:

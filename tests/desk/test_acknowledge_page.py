@@ -10,6 +10,7 @@ from reporter.sending import links
 from reporter.store import rehearsals
 from reporter.store.keys import LINKS, signing_key
 from reporter.store.models import Shift
+from tests.addresses import only_on
 from tests.desk.conftest import Json, World
 
 
@@ -131,7 +132,9 @@ async def test_the_page_needs_no_cookie_is_not_kept_nor_indexed_and_hides_what_i
 
 async def test_an_answer_to_a_rehearsal_is_kept_once(world: World) -> None:
     await on_duty(world, channels=("desk", "webhook:https://hook.example/x"))
-    started = await rehearsals.start(world.database, "yi", "test", world.time.now(), ["desk", "webhook"])
+    started = await rehearsals.start(
+        world.database, "yi", "test", world.time.now(), only_on("desk", "webhook")
+    )
     assert started is not None
     async with world.database.snapshot() as connection:
         (id_,) = await rehearsals.tests_of(connection, started.id, "李四")

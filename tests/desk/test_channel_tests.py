@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from reporter.channels import close_channels, load_channels
 from reporter.cli import app
+from reporter.core.roster import shown
 from reporter.desk.app import create_app
-from reporter.engine.trial import shown
 from reporter.settings import Settings
 from reporter.store.database import open_database
 from reporter.store.people import import_roster

@@ -1,9 +1,13 @@
 """The roster's pages: on duty, the week, changes, roll-calls, files, links, units."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from reporter.channels import close_channels, load_channels
+from reporter.desk.app import create_app
+from reporter.settings import Settings
 from tests.desk.conftest import World
 from tests.desk.shifts import checked, cost, page, seat, staff
 
@@ -147,6 +151,24 @@ async def test_a_file_is_taken_whole_or_not_at_all_and_every_bad_line_is_named(t
     assert '<td class="num">3</td>' in bad.text and '<td class="num">4</td>' in bad.text
     assert good.status_code == 200 and "已导入 1 个班次" in checked(good.text)
     assert "马八" in await page(browser, "/roster/week?unit=yi")
+
+
+async def test_an_address_that_can_never_work_is_warned_of_after_the_import(town: World) -> None:
+    channels = load_channels(Settings())
+    town.app = create_app(replace(town.services, channels=channels))
+    browser = await seat(town, "zhangsan")
+    content = GOOD.replace(",desk", ",desk|webhook:opps|https://h.example/hidden|sms:138")
+
+    answer = await browser.post("/roster/settings/import", files={"file": ("a.csv", content.encode())})
+    await close_channels(channels.values())
+
+    assert answer.status_code == 200 and "已导入 1 个班次" in checked(answer.text)
+    warned = re.findall(r"<li>第 2 行：(.*?)；", answer.text)
+    assert warned == [
+        "webhook:opps: no account [channels.webhook.opps] in the settings",
+        "sms:138: there is no such channel here",
+    ]
+    assert "马八 只能由值班台通知" in answer.text
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from reporter.store.models import Notice, table
 from reporter.store.people import import_roster, import_units
 from reporter.timesource import ManualTime
 from reporter.values import Tables
+from tests.addresses import only_on
 from tests.contract.hooks import Hooks, listening
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
@@ -146,7 +147,9 @@ async def world_on(url: str) -> AsyncIterator[World]:
     await import_units(database, UNITS.encode())
     clock = ManualTime(NOW)
     async with listening() as hooks:
-        found = World(database, Gate(database, CATALOG, clock, ("desk", "console", "webhook")), clock, hooks)
+        found = World(
+            database, Gate(database, CATALOG, clock, only_on("desk", "console", "webhook")), clock, hooks
+        )
         yield found
         await close_channels(found.channels)
     await database.close()

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from reporter.channels import judging
 from reporter.core.notice import UnitContact
 from reporter.core.terms import AccountRole
+from reporter.settings import Settings
 from reporter.store import schema
 from reporter.store.database import Database
 from reporter.store.people import (
@@ -19,6 +21,8 @@ from reporter.store.people import (
     unit_contacts,
 )
 from reporter.store.tokens import TokenRefused, create, lookup
+from reporter.values import Tables
+from tests.addresses import only_on
 
 NOW = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 UNITS = "code,name,parent,phone,region\ncity,市值班室,,0632-1,370400\neast,东街道,city,0632-2,370401\n"
@@ -266,10 +270,29 @@ async def test_every_bad_line_of_a_roster_is_named_and_nothing_changes(database:
 async def test_addresses_on_channels_that_are_not_there_are_kept_with_a_warning(database: Database) -> None:
     content = HEADER + a_shift("08:00", "20:00", "王", unit="root", channels="desk|sms:138")
 
-    summary = await import_roster(database, content.encode(), channels={"desk", "webhook"})
+    summary = await import_roster(database, content.encode(), only_on("desk", "webhook"))
 
     assert [line for line, _ in summary.warnings] == [2]
     assert await persons(database, 9, unit="root") == ["王"]
+
+
+async def test_addresses_that_can_never_work_are_kept_with_a_warning_that_says_why(
+    database: Database,
+) -> None:
+    await import_units(database, UNITS.encode())
+    addresses = "webhook:ops|webhook:opps|https://h.example/hidden|apprise+syslog://hidden"
+    content = HEADER + a_shift("08:00", "20:00", "王", channels=addresses)
+    tables = Tables({"webhook": {"ops": {"url": "https://h.example/"}}})
+
+    async with judging(Settings(channels=tables)) as flaw_of:
+        summary = await import_roster(database, content.encode(), flaw_of)
+
+    assert [(line, text.partition("；")[0]) for line, text in summary.warnings] == [
+        (2, "webhook:opps: no account [channels.webhook.opps] in the settings"),
+        (2, "apprise:…: syslog:// has no place here"),
+    ]
+    assert all("王 is noticed on the desk" in text for _, text in summary.warnings)
+    assert await persons(database, 9) == ["王"]
 
 
 async def test_a_token_is_found_by_its_secret_alone(database: Database) -> None:

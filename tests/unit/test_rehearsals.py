@@ -4,13 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from reporter.channels import judging
 from reporter.engine.rehearsing import MonthlyRehearsal
+from reporter.settings import Settings
 from reporter.store import rehearsals
 from reporter.store.sending import due
-from reporter.store.unreachable import unreachable
+from tests.addresses import only_on
 from tests.unit.noticeworld import NOW, World, eventually, running
 
-CHANNELS = ("desk", "console", "webhook")
+WORKING = only_on("desk", "console", "webhook")
 
 
 async def staffed(world: World) -> None:
@@ -22,7 +24,7 @@ async def staffed(world: World) -> None:
 
 async def test_a_test_is_sent_once_to_each_address_marked_and_after_first_notices(world: World) -> None:
     await staffed(world)
-    started = await rehearsals.start(world.database, "root", "test", NOW, CHANNELS)
+    started = await rehearsals.start(world.database, "root", "test", NOW, WORKING)
     first = await world.add(1, "webhook", world.hooks.url("/b"), next_try_at=NOW)
     assert started is not None
     assert (started.people, started.tests, started.unreachable) == (3, 1, ("王", "赵"))
@@ -47,18 +49,18 @@ async def test_a_test_is_sent_once_to_each_address_marked_and_after_first_notice
 async def test_a_rehearsal_reaches_down_and_not_up_and_nobody_is_an_error(world: World) -> None:
     await staffed(world)
 
-    started = await rehearsals.start(world.database, "east", "test", NOW, CHANNELS)
+    started = await rehearsals.start(world.database, "east", "test", NOW, WORKING)
 
     assert started is not None
     assert started.people == 1
     for unit in ("quiet", "nowhere"):
         with pytest.raises(rehearsals.NothingToRehearse):
-            await rehearsals.start(world.database, unit, "test", NOW, CHANNELS)
+            await rehearsals.start(world.database, unit, "test", NOW, WORKING)
 
 
 async def test_an_answer_counts_once_and_only_for_a_test(world: World) -> None:
     await staffed(world)
-    started = await rehearsals.start(world.database, "east", "test", NOW, CHANNELS)
+    started = await rehearsals.start(world.database, "east", "test", NOW, WORKING)
     assert started is not None
     async with world.database.snapshot() as connection:
         (id_,) = await rehearsals.tests_of(connection, started.id, "李东")
@@ -80,7 +82,7 @@ async def test_an_answer_counts_once_and_only_for_a_test(world: World) -> None:
 async def test_the_monthly_one_is_held_once_whoever_looks_and_again_next_month(world: World) -> None:
     await staffed(world)
     replicas = [
-        MonthlyRehearsal(world.database, world.time, world.gate.signals, "Asia/Shanghai", CHANNELS, 24)
+        MonthlyRehearsal(world.database, world.time, world.gate.signals, "Asia/Shanghai", WORKING, 24)
         for _ in range(2)
     ]
     held = []
@@ -96,9 +98,20 @@ async def test_the_monthly_one_is_held_once_whoever_looks_and_again_next_month(w
     assert held == [False, False, False, False, True, False, False, False]
 
 
-async def test_people_without_a_working_address_are_named(world: World) -> None:
-    await staffed(world)
+async def test_what_can_never_arrive_counts_for_nothing_and_the_report_says_why(world: World) -> None:
+    await world.on_duty("city", "leader", "王", "webhook:opps")
+    async with judging(Settings()) as flaw_of:
+        started = await rehearsals.start(world.database, "city", "test", NOW, flaw_of)
+    assert started is not None
+    assert (started.people, started.tests, started.unreachable) == (1, 0, ("王",))
+
+    async def has_failed() -> bool:
+        return await world.states(reason="rehearsal") == ["failed"]
+
+    async with running(world.notifier()):
+        await eventually(has_failed)
 
     async with world.database.snapshot() as connection:
-        assert await unreachable(connection, CHANNELS, NOW, NOW + timedelta(days=7)) == ["王", "赵"]
-        assert await unreachable(connection, (*CHANNELS, "sms"), NOW, NOW + timedelta(days=7)) == ["赵"]
+        report = await rehearsals.report(connection, started.id)
+    assert report is not None
+    assert "no account [channels.webhook.opps] in the settings" in str(report.called[0].note)

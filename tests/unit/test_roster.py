@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from reporter.core.roster import Directory, Duty, Recipient, UnitNode, UnitTree, channel_of, recipients
+from tests.addresses import only_on
 
 HOOK = "https://phones.example/hook"
 
@@ -207,7 +208,7 @@ def test_who_has_no_channel_that_works_is_noticed_on_the_desk_too() -> None:
         a_duty("city", "leader", "王", "sms:138"), a_duty("city", "duty_officer", "孙", "sms:139", HOOK)
     )
 
-    found = Directory(TREE, people, channels={"desk", "console", "webhook"}).recipients(
+    found = Directory(TREE, people, only_on("desk", "console", "webhook")).recipients(
         "city", ["unit.leader", "unit.duty_officer"]
     )
 
@@ -216,6 +217,23 @@ def test_who_has_no_channel_that_works_is_noticed_on_the_desk_too() -> None:
         ("王", "desk"),
         ("孙", "sms"),
         ("孙", "webhook"),
+    ]
+
+
+def test_an_address_that_cannot_work_reaches_nobody_though_its_channel_is_there() -> None:
+    people = on_duty(
+        a_duty("city", "duty_officer", "孙", "webhook:opps", "sms:abc"),
+        a_duty("city", "leader", "王", "webhook:ops"),
+    )
+    flaws = {"webhook:opps": "no account", "sms:abc": "not a telephone number"}
+
+    found = Directory(TREE, people, flaws.get).recipients("city", ["unit.duty_officer"])
+
+    assert [(each.person, each.channel, each.note) for each in found] == [
+        ("孙", "webhook", None),
+        ("孙", "sms", None),
+        ("孙", "desk", "no_address"),
+        ("王", "webhook", "no_address:孙; fall_through:leader"),
     ]
 
 

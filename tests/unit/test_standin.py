@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from reporter.core.roster import Directory, Duty, UnitNode, UnitTree
 from reporter.core.standin import Change, Shift, gaps, on_duty, standing, timeline
 from reporter.core.terms import DutyRole, RosterChange
+from tests.addresses import only_on
 
 AT = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -19,7 +20,7 @@ TREE = UnitTree(
         UnitNode("east", "东街道", "city", "0632-2", "", True),
     ]
 )
-WORKING = {"desk", "webhook"}
+WORKING = only_on("desk", "webhook")
 
 
 def a_duty(person: str, role: str = "duty_officer", unit: str = "east", *channels: str) -> Duty:

@@ -8,6 +8,7 @@ from typing import Final
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
+from reporter.channels import judge
 from reporter.core.roster import DESK, UnitTree
 from reporter.core.terms import NoticeState
 from reporter.desk import session
@@ -125,7 +126,7 @@ async def _rehearse(request: Request, desk: Desk) -> Response:
     if typed.get("last", "") == (str(last.id) if last else ""):
         now, actor = services.time.now(), caller.account.actor
         try:
-            await rehearsals.start(services.database, unit, actor, now, services.channels.keys())
+            await rehearsals.start(services.database, unit, actor, now, judge(services.channels))
         except rehearsals.NothingToRehearse:
             nobody = "该单位此刻无人在岗", "Nobody is on duty there now"
             return await _show(request, desk, caller, not_started=nobody)

@@ -11,6 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
+from reporter.channels import judge
 from reporter.core.roster import UnitNode
 from reporter.desk.auth import Action, Caller
 from reporter.desk.bodies import allow
@@ -120,7 +121,7 @@ async def _upload(request: Request, desk: Desk) -> Response:
         summary = await import_roster(
             desk.services.database,
             sent.content,
-            desk.services.channels,
+            judge(desk.services.channels),
             form=extension,
             zone=ZoneInfo(desk.services.zone),
             now=desk.services.time.now(),

@@ -111,12 +111,21 @@ class Bounded(Protocol):
 
     @property
     def timeout_s(self) -> float:
-        """The longest that one sending takes, in seconds."""
+        """The longest that one sending takes from where it has its place, in seconds."""
         ...
 
     @property
     def at_once(self) -> int:
         """How many sendings may be under way."""
+        ...
+
+
+@runtime_checkable
+class Parted(Protocol):
+    """A channel of accounts that carry so much each: what waits for one of them holds up no other."""
+
+    def part(self, address: str) -> tuple[str, int]:
+        """The account that an address is reached through, and how many sendings it carries at once."""
         ...
 
 

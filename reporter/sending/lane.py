@@ -7,15 +7,21 @@ from math import inf
 from time import monotonic
 from typing import Final, NamedTuple
 
-from reporter.channels.contract import Bounded, Channel
+from reporter.channels.contract import Bounded, Channel, Parted
 from reporter.core.notice import Taken, Words
 from reporter.core.turns import Rank
 
 UNDER_WAY_MAX: Final = 32
 """Sendings under way in one channel, and of those …"""
 UNDER_WAY_PER_ADDRESS_MAX: Final = 8
+"""… to one address, where the channel does not say what each of its accounts carries."""
 HELD_S_MAX: Final = 5.0
 """What could not be started within this is given back."""
+
+
+def by_address(address: str) -> tuple[str, int]:
+    """What counts together in a channel that has no accounts to count by, and how many sendings of it."""
+    return address, UNDER_WAY_PER_ADDRESS_MAX
 
 
 def places(channel: Channel) -> int:
@@ -49,10 +55,12 @@ class Lane:
         self.timeout_s = channel.timeout_s if isinstance(channel, Bounded) else inf
         """The longest that one sending takes, as the channel promises."""
         self._places = places(channel)
+        self._part = channel.part if isinstance(channel, Parted) else by_address
         self._under_way: Counter[str] = Counter()
+        """By part, as all that follows: the account, or the address."""
         self._ready: tuple[deque[Ready], ...] = tuple(deque() for _ in Rank)
         self._behind: tuple[dict[str, deque[Ready]], ...] = tuple({} for _ in Rank)
-        """By address those that came to a full one."""
+        """Those that came to a full part."""
 
     @property
     def is_busy(self) -> bool:
@@ -71,27 +79,28 @@ class Lane:
             self._ready[notice.rank].append(Ready(notice, load, now_s))
 
     def start(self) -> Iterator[Ready]:
-        """Those that may be started now; each has a place until `ended`. A full address holds up no other."""
+        """Those that may be started now; each has a place until `ended`. A full part holds up no other."""
         for queue, behind in zip(self._ready, self._behind, strict=True):
             while queue and self._under_way.total() < self._places:
                 ready = queue.popleft()
-                address = ready.notice.address
-                if self._under_way[address] >= UNDER_WAY_PER_ADDRESS_MAX:
-                    behind.setdefault(address, deque()).append(ready)
+                part, part_places = self._part(ready.notice.address)
+                if self._under_way[part] >= part_places:
+                    behind.setdefault(part, deque()).append(ready)
                 else:
-                    self._under_way[address] += 1
+                    self._under_way[part] += 1
                     yield ready
 
     def ended(self, address: str) -> None:
-        """A sending has ended, well or not: who waits for that address is the next to be started."""
-        self._under_way[address] -= 1
-        if not self._under_way[address]:
-            del self._under_way[address]
+        """A sending has ended, well or not: who waits for what that address is a part of is the next to be started."""
+        part, _ = self._part(address)
+        self._under_way[part] -= 1
+        if not self._under_way[part]:
+            del self._under_way[part]
         for queue, behind in zip(self._ready, self._behind, strict=True):
-            if (waiting := behind.get(address)) is not None:
+            if (waiting := behind.get(part)) is not None:
                 queue.appendleft(waiting.popleft())
                 if not waiting:
-                    del behind[address]
+                    del behind[part]
                 return
 
     def overdue(self, held_s_max: float = HELD_S_MAX) -> list[Taken]:
@@ -102,6 +111,6 @@ class Lane:
             for waiting in (queue, *behind.values()):
                 while waiting and waiting[0].since_s <= limit_s:  # each stands in the order in which it came
                     late.append(waiting.popleft().notice)
-            for address in [address for address, waiting in behind.items() if not waiting]:
-                del behind[address]
+            for part in [part for part, waiting in behind.items() if not waiting]:
+                del behind[part]
         return late

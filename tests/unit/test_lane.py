@@ -49,6 +49,21 @@ def test_no_more_are_under_way_than_a_channel_has_places(lane: Lane) -> None:
     assert len(started(lane)) == UNDER_WAY_MAX
 
 
+async def test_a_full_account_holds_up_no_other() -> None:
+    one, many = ({"url": "https://sms.example", "at_once": at_once} for at_once in (1, 9))
+    async with opened("sms", default=one, b=many) as channel:
+        lane = Lane(channel)
+    slow = [a_taken_notice(f"slow-{number}", f"13{number}") for number in range(20)]
+    quick = [a_taken_notice(f"quick-{number}", "b/138") for number in range(10)]
+    lane.add(load([*slow, *quick]))
+
+    assert started(lane) == ["slow-0", *(f"quick-{number}" for number in range(9))]
+    lane.ended("b/138")
+    assert started(lane) == ["quick-9"]
+    lane.ended("130")
+    assert started(lane) == ["slow-1"]
+
+
 def test_what_waited_too_long_is_taken_out_and_what_is_under_way_stays(lane: Lane) -> None:
     lane.add(load([a_taken_notice(f"n{number}") for number in range(UNDER_WAY_PER_ADDRESS_MAX + 2)]))
     under_way = started(lane)

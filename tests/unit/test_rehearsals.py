@@ -96,6 +96,22 @@ async def test_the_monthly_one_is_held_once_whoever_looks_and_again_next_month(w
     assert held == [False, False, False, False, True, False, False, False]
 
 
+async def test_a_monthly_one_that_is_late_waits_for_working_hours(world: World) -> None:
+    await staffed(world)
+    late = MonthlyRehearsal(world.database, world.time, world.gate.signals, "Asia/Shanghai", CHANNELS, 20)
+    held = []
+    for at in (
+        datetime(2026, 11, 23, 9, tzinfo=UTC),  # 17:00
+        datetime(2026, 11, 23, 19, 30, tzinfo=UTC),  # 03:30
+        datetime(2026, 11, 24, 1, 59, tzinfo=UTC),
+        datetime(2026, 11, 24, 8, 59, tzinfo=UTC),  # 16:59
+    ):
+        world.time.at = at
+        held.append(await late.look())
+
+    assert held == [False, False, False, True]
+
+
 async def test_people_without_a_working_address_are_named(world: World) -> None:
     await staffed(world)
 

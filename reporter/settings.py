@@ -141,7 +141,8 @@ class Settings:
     rehearsal_day: int | None = field(
         default=None,
         metadata=_about(
-            "day of the month, 1 to 28, on which everybody on duty is sent a test; absent: none",
+            "day of the month, 1 to 28, on which everybody on duty is sent a test, at ten o'clock (late: by 17:00, "
+            "or on the next day); absent: none",
             values.day_of_month,
         ),
     )

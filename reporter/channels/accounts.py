@@ -5,6 +5,7 @@ cannot read it: `{ env = "NAME" }` is the variable's value, `{ file = "path" }` 
 space around it. Nothing here repeats a value: a mistake is told by its key.
 """
 
+import asyncio
 import os
 import re
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _SECRET_CHARS_MIN: Final = 4
 _REFERENCES: Final = ({"env"}, {"file"})
 _FILE_BYTES_MAX: Final = 64 * 1024
+AT_ONCE_MAX: Final = 32
 
 
 class Account(BaseModel):
@@ -30,6 +32,11 @@ class Account(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     timeout_s: Annotated[float, Field(gt=0, le=120)] = 10.0
+
+    @property
+    def places(self) -> int:
+        """How many sendings it carries at once."""
+        return AT_ONCE_MAX
 
 
 A = TypeVar("A", bound=Account)
@@ -51,6 +58,7 @@ class Accounts(dict[str, A]):
     def __init__(self, channel: str, accounts: Mapping[str, A]) -> None:
         super().__init__(accounts)
         self._channel = channel
+        self._free = {id(each): asyncio.Semaphore(each.places) for each in accounts.values()}
 
     def of(self, name: str) -> A:
         """The account. Errors: ChannelError, permanent, for one that the settings do not have."""
@@ -65,6 +73,22 @@ class Accounts(dict[str, A]):
         """`account/target`, or `target` alone for the account `default`."""
         name, slash, rest = target.partition("/")
         return (self.of(name), rest) if slash else (self.of(DEFAULT), target)
+
+    def place(self, account: A) -> asyncio.Semaphore:
+        """What a sending holds while it is under way. Waiting for it is no part of the sending and has no limit: the
+        loop starts no more than there are places (`part`), so that only those wait who come past it."""
+        return self._free[id(account)]
+
+    def part(self, target: str) -> tuple[str, int]:
+        """The account's name of `account/target`, and how many sendings it carries at once."""
+        name, slash, _ = target.partition("/")
+        account = self.get(name if slash else DEFAULT)
+        return (name if slash else DEFAULT), 1 if account is None else account.places
+
+    @property
+    def at_once(self) -> int:
+        """How many sendings all of them carry at once."""
+        return min(AT_ONCE_MAX, sum(account.places for account in self.values()))
 
     @property
     def timeout_s(self) -> float:

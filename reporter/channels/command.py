@@ -36,6 +36,10 @@ class Program(Account):
     at_once: Annotated[int, Field(ge=1, le=16)] = 1
     keep: tuple[str, ...] = ("PATH", "LANG", "LC_ALL", "TZ", "HOME")
 
+    @property
+    def places(self) -> int:
+        return self.at_once
+
 
 class Command:
     """Runs programs, each no more often at once than it can take."""
@@ -44,20 +48,15 @@ class Command:
 
     def __init__(self, programs: Accounts[Program]) -> None:
         self._programs = programs
-        self._free = {id(each): asyncio.Semaphore(each.at_once) for each in programs.values()}
-        # Waiting for one's turn counts too; with `at_once` as told it is one other's run at the most.
-        self.timeout_s = 2 * programs.timeout_s
-        self.at_once = min(32, sum(each.at_once for each in programs.values()) or 1)
+        self.timeout_s = programs.timeout_s
+        self.at_once = programs.at_once
+        self.part = programs.part
 
     async def send(self, message: Message) -> Receipt:
         program, target = self._receiver(message.address)
         text = message.short if program.text == "short" else message.text
-        try:
-            async with asyncio.timeout(self.timeout_s), self._free[id(program)]:
-                return await _run(program, _arguments(program, target, message), text.encode())
-        except TimeoutError:
-            msg = "the program is busy with others"
-            raise ChannelError(msg, permanent=False) from None
+        async with self._programs.place(program):
+            return await _run(program, _arguments(program, target, message), text.encode())
 
     def flaw_of(self, address: str) -> str | None:
         return refusal_of(self._receiver, address)

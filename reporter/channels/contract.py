@@ -113,7 +113,7 @@ class Bounded(Protocol):
 
     @property
     def timeout_s(self) -> float:
-        """The longest that one sending takes, in seconds."""
+        """The longest that one sending takes from where it has its place, in seconds."""
         ...
 
     @property
@@ -135,6 +135,15 @@ class Discerning(Protocol):
         The answer is what `send` would fail with for good: one short line without secrets. It is given at once, by
         the settings alone, and stays the same while the channel lives. Errors: none.
         """
+        ...
+
+
+@runtime_checkable
+class Parted(Protocol):
+    """A channel of accounts that carry so much each: what waits for one of them holds up no other."""
+
+    def part(self, address: str) -> tuple[str, int]:
+        """The account that an address is reached through, and how many sendings it carries at once."""
         ...
 
 

@@ -21,7 +21,9 @@ from reporter.core.terms import NoticeState
 T = TypeVar("T", int, str)
 ALL: Final = "all"
 JSON: Final = {"content-type": "application/json; charset=utf-8"}
-_MOBILE = re.compile(r"1\d{10}")
+_MOBILE = re.compile(r"(?:(?:\+|00)?86)?(1[0-9]{10})")
+_BETWEEN = re.compile(r"[\s\u2010-\u2015-]")
+"""What people write between the digits of a number."""
 _MEANINGFUL: Final = str.maketrans("<>[]*_`~\\|", "＜＞［］＊＿｀～＼｜")
 _AT_START = re.compile(r"^\s*([#+=!-]|\d+[.)])")
 _WIDE: Final = str.maketrans("#+=!-.)0123456789", "＃＋＝！－．）０１２３４５６７８９")
@@ -79,10 +81,20 @@ def split(target: str) -> tuple[str, list[str]]:
 
 
 def mobiles(message: Message, named: list[str]) -> list[str]:
-    """Whom to mention by number: those the address names, else the person on duty."""
+    """Whom to mention by number: those the address names, else the person on duty.
+
+    The robots know mobile numbers of the mainland in eleven digits; rosters hold them as people write them.
+    """
     if named:
-        return [name for name in named if name != ALL]
-    return [message.phone] if message.phone and _MOBILE.fullmatch(message.phone) else []
+        return [_mobile(name) or name for name in named if name != ALL]
+    mobile = _mobile(message.phone or "")
+    return [] if mobile is None else [mobile]
+
+
+def _mobile(written: str) -> str | None:
+    """The eleven digits of `+86 138-0000-0000`; None for what is no mobile number of the mainland."""
+    found = _MOBILE.fullmatch(_BETWEEN.sub("", written))
+    return None if found is None else found[1]
 
 
 def cut(text: str, bytes_max: int) -> str:

@@ -55,6 +55,10 @@ class Gateway(Account):
     message_path: str | None = None
     at_once: Annotated[int, Field(ge=1, le=32)] = 32
 
+    @property
+    def places(self) -> int:
+        return self.at_once
+
     @model_validator(mode="after")
     def _fits(self) -> "Gateway":
         if self.form not in CONTENT_TYPES:
@@ -71,7 +75,7 @@ class Gateway(Account):
 
 
 class Sms:
-    """Sends text messages."""
+    """Sends text messages, through each gateway no more at once than it takes."""
 
     name = NAME
 
@@ -79,12 +83,15 @@ class Sms:
         self._gateways = gateways
         self._poster = Poster()
         self.timeout_s = gateways.timeout_s
-        self.at_once = min(32, sum(gateway.at_once for gateway in gateways.values()) or 1)
+        self.at_once = gateways.at_once
+        self.part = gateways.part
 
     async def send(self, message: Message) -> Receipt:
         gateway, number = self._receiver(message.address)
-        url, headers, body = _request(gateway, number, message)
-        answer = await self._poster.send(gateway.method, url, body, headers, gateway.timeout_s)
+        async with self._gateways.place(gateway):
+            # Only now: a signature holds for as long as the gateway likes.
+            url, headers, body = _request(gateway, number, message)
+            answer = await self._poster.send(gateway.method, url, body, headers, gateway.timeout_s)
         return _receipt(gateway, answer)
 
     def flaw_of(self, address: str) -> str | None:

@@ -13,6 +13,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as POLICY
 from email.utils import format_datetime
+from time import monotonic
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
@@ -25,6 +26,8 @@ from reporter.settings import Settings
 from reporter.timesource import SystemTime
 
 PORTS: Final = {"starttls": 587, "tls": 465, "none": 25}
+QUIT_S: Final = 1.0
+"""How long a server that has the letter may take to say good-bye."""
 _MAILBOX = re.compile(
     r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?"
 )
@@ -61,26 +64,26 @@ class Server(Account):
     ca_file: str | None = None
     connections: Annotated[int, Field(ge=1, le=32)] = 8
 
+    @property
+    def places(self) -> int:
+        return self.connections
+
 
 class Mail:
     """Sends mail. One connection for each message, at most `connections` of an account at once."""
 
     name = SMTP
-    at_once = 32
 
     def __init__(self, servers: Accounts[Server]) -> None:
         self._servers = servers
-        self._free = {id(server): asyncio.Semaphore(server.connections) for server in servers.values()}
         self.timeout_s = servers.timeout_s
+        self.at_once = servers.at_once
+        self.part = servers.part
 
     async def send(self, message: Message) -> Receipt:
         server, to = self._receiver(message.address)
-        try:
-            async with asyncio.timeout(server.timeout_s), self._free[id(server)]:
-                return await _send(server, to, _letter(server, to, message))
-        except TimeoutError:
-            msg = f"no answer within {server.timeout_s:g} s"
-            raise ChannelError(msg, permanent=False) from None
+        async with self._servers.place(server):
+            return await _send(server, to, _letter(server, to, message))
 
     def flaw_of(self, address: str) -> str | None:
         return refusal_of(self._receiver, address)
@@ -111,28 +114,32 @@ def _letter(server: Server, to: Address, message: Message) -> EmailMessage:
 
 
 async def _send(server: Server, to: Address, letter: EmailMessage) -> Receipt:
+    """Sends within the server's time limit, good-bye and all. Errors: ChannelError."""
     import aiosmtplib as smtp
 
     secrets = () if server.password is None else (server.password,)
+    client = smtp.SMTP(
+        hostname=server.host,
+        port=server.port or PORTS[server.security],
+        timeout=server.timeout_s,
+        use_tls=server.security == "tls",
+        start_tls=server.security == "starttls",
+    )
+    ends_s = monotonic() + server.timeout_s
     try:
-        client = smtp.SMTP(
-            hostname=server.host,
-            port=server.port or PORTS[server.security],
-            timeout=server.timeout_s,
-            use_tls=server.security == "tls",
-            start_tls=server.security == "starttls",
-            tls_context=await asyncio.to_thread(_tls, server),
-        )
-        async with client:
+        async with asyncio.timeout(server.timeout_s):
+            await client.connect(tls_context=await asyncio.to_thread(_tls, server))
             if server.username is not None and server.password is not None:
                 await client.login(server.username, server.password.get_secret_value())
             _, answer = await client.send_message(letter, recipients=[to.addr_spec])
+        with suppress(smtp.SMTPException, OSError):  # the server has it, whatever it says to this
+            await client.quit(timeout=max(0.0, min(QUIT_S, ends_s - monotonic())))
     except smtp.SMTPRecipientsRefused as refused:
         first = refused.recipients[0]
         raise _error(first.code, first.message, secrets) from None
     except smtp.SMTPResponseException as refused:
         raise _error(refused.code, refused.message, secrets) from None
-    except smtp.SMTPTimeoutError:
+    except TimeoutError:  # the client's own is one as well
         msg = f"no answer within {server.timeout_s:g} s"
         raise ChannelError(msg, permanent=False) from None
     except (smtp.SMTPException, OSError, ValueError) as error:
@@ -141,6 +148,8 @@ async def _send(server: Server, to: Address, letter: EmailMessage) -> Receipt:
         if type(error) is smtp.SMTPException:  # encryption or log-in is wanted, and not offered
             raise ChannelError(scrubbed(str(error), secrets), permanent=True) from None
         raise ChannelError(type(error).__name__, permanent=False) from None
+    finally:
+        client.close()
     return Receipt(NoticeState.ACCEPTED, detail=scrubbed(f"250 {answer}", secrets))
 
 

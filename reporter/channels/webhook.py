@@ -9,7 +9,7 @@ import base64
 import binascii
 import hmac
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 import orjson
 from pydantic import AfterValidator, SecretStr
@@ -42,10 +42,13 @@ def _bytes(secret: SecretStr) -> bytes:
 
 
 class Hook(Account):
-    """A receiver by name, or, called `default` and without `url`, the secrets for addresses in the roster."""
+    """A receiver by name, or, called `default` and without `url`, what holds for addresses in the roster."""
 
     url: WebAddress | None = None
     secrets: tuple[Annotated[SecretStr, AfterValidator(_key)], ...] = ()
+
+
+_NO_ACCOUNT: Final = Hook()
 
 
 def signature(secrets: Sequence[SecretStr], id_: str, timestamp: int, body: bytes) -> str:
@@ -56,18 +59,19 @@ def signature(secrets: Sequence[SecretStr], id_: str, timestamp: int, body: byte
 
 
 class Webhook:
-    """Posts to any http(s) address."""
+    """Posts to any http(s) address. `timeout_s` is for those whose account says nothing of its own."""
 
     name = WEBHOOK
     at_once = 32
 
     def __init__(self, timeout_s: float, hooks: Accounts[Hook] | None = None) -> None:
-        self.timeout_s = timeout_s
         self._hooks = hooks if hooks is not None else Accounts(WEBHOOK, {})
+        self._timeout_s = timeout_s
+        self.timeout_s = max([timeout_s, *map(self._limit_s, self._hooks.values())])
         self._poster = Poster()
 
     async def send(self, message: Message) -> Receipt:
-        url, secrets = self._receiver(message.address)
+        url, hook = self._receiver(message.address)
         document = {**message.payload, "subject": message.subject, "text": message.text}
         if message.link:
             document["link"] = message.link
@@ -80,9 +84,9 @@ class Webhook:
             "webhook-id": message.id,
             "webhook-timestamp": str(timestamp),
         }
-        if secrets:
-            headers["webhook-signature"] = signature(secrets, message.id, timestamp, body)
-        answer = await self._poster.send("POST", url, body, headers, self.timeout_s)
+        if hook.secrets:
+            headers["webhook-signature"] = signature(hook.secrets, message.id, timestamp, body)
+        answer = await self._poster.send("POST", url, body, headers, self._limit_s(hook))
         if not answer.is_success:
             raise answer.refusal()
         return Receipt(NoticeState.ACCEPTED, detail=f"HTTP {answer.status}")
@@ -93,15 +97,17 @@ class Webhook:
     async def close(self) -> None:
         await self._poster.close()
 
-    def _receiver(self, address: str) -> tuple[str, tuple[SecretStr, ...]]:
-        """Where to post, and what to sign with. Errors: ChannelError, permanent."""
+    def _receiver(self, address: str) -> tuple[str, Hook]:
+        """Where to post, and the account that says how. Errors: ChannelError, permanent."""
         if "://" in address:
-            hook = self._hooks.get(DEFAULT)
-            return postable(address), hook.secrets if hook is not None else ()
+            return postable(address), self._hooks.get(DEFAULT, _NO_ACCOUNT)
         hook = self._hooks.of(address)
         if hook.url is None:
             raise ChannelError(NO_ADDRESS, permanent=True)
-        return postable(hook.url), hook.secrets
+        return postable(hook.url), hook
+
+    def _limit_s(self, hook: Hook) -> float:
+        return hook.timeout_s if "timeout_s" in hook.model_fields_set else self._timeout_s
 
 
 def make(settings: Settings) -> Webhook:

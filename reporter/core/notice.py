@@ -6,11 +6,19 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from reporter.core.schedule import Edition
-from reporter.core.terms import NoticeState
+from reporter.core.terms import NoticeReason, NoticeState
 from reporter.core.turns import Rank
 
 ATTEMPT_MARK: Final = " | "
 """In a note, before what a channel said of the latest attempt."""
+
+
+def is_acknowledgeable(incident_id: str | None, reason: str) -> bool:
+    """Whether a notice can be acknowledged: one of an incident, or a test of a rehearsal, which is answered.
+
+    Any other is told once and repeated by nothing, so there is nothing that an acknowledgement could end.
+    """
+    return incident_id is not None or reason == NoticeReason.REHEARSAL
 
 
 class Taken(NamedTuple):

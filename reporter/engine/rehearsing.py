@@ -13,12 +13,17 @@ from reporter.timesource import TimeSource, sleep
 log = logging.getLogger(__name__)
 
 EVERY_S: Final = 60.0
-HOUR: Final = 10
-"""Of the local day: when both those of the night and those of the day can be expected to look."""
+HOURS: Final = range(10, 17)
+"""Of the local day: when both those of the night and those of the day can be expected to look. A test at night costs
+sleep, and says of nobody whether a call is heard."""
 
 
 class MonthlyRehearsal:
-    """Starts a rehearsal of the whole tree each month, from ten o'clock of day `day` on."""
+    """Starts a rehearsal of the whole tree each month, at ten o'clock of day `day`.
+
+    One that is late, since the service did not run or the day was set only then, begins within `HOURS` too, of that
+    day or of the next one of the month.
+    """
 
     def __init__(
         self,
@@ -51,7 +56,7 @@ class MonthlyRehearsal:
         now = self._time.now()
         local = now.astimezone(self._zone)
         month = f"{local:%Y-%m}"
-        if self._held == month or (local.day, local.hour) < (self._day, HOUR):
+        if self._held == month or local.day < self._day or local.hour not in HOURS:
             return False
         try:
             started = await rehearsals.start(self._database, ROOT, "engine", now, self._flaw_of, month=month)

@@ -4,7 +4,8 @@
 2. Write down each hole when it is first seen. Nobody is told at once: an office imports one file after another.
 3. What still stands after `SETTLES` is told: each unit of its own holes, each superior of those below it in one notice.
 
-A hole is known by unit, role and start. Replicas agree through its row: it is noticed in the commit that says so.
+A hole is known by unit, role and start, and forgotten once it is filled: one that opens again is told again. Replicas
+agree through its row: it is noticed in the commit that says so.
 """
 
 import logging
@@ -80,7 +81,7 @@ class RosterWatch:
             known = await _known(connection, now)
         waiting = [seen_at for seen_at, noticed_at in known.values() if noticed_at is None]
         written = 0
-        if found.keys() - known.keys() or waiting:
+        if found.keys() != known.keys() or waiting:
             async with self._database.transaction() as connection:
                 await lock_people(connection)
                 if await rosters.mark(connection) != mark:
@@ -95,7 +96,7 @@ class RosterWatch:
 
     async def _write(self, connection: AsyncConnection, found: dict[Key, Gap], now: datetime) -> int:
         known = await _known(connection, now)
-        for key in [key for key, (_, noticed_at) in known.items() if noticed_at is None and key not in found]:
+        for key in known.keys() - found.keys():
             await connection.execute(delete(GAP).where(*_is(key)))
         fresh = [
             {

@@ -11,7 +11,7 @@ from typing import Final
 
 from reporter.channels.contract import Channel
 from reporter.core.notice import Taken
-from reporter.sending.lane import UNDER_WAY_PER_ADDRESS_MAX, Standing, places
+from reporter.sending.lane import UNDER_WAY_HANGING_MAX, UNDER_WAY_PER_ADDRESS_MAX, places
 from reporter.sending.sender import Back
 from reporter.store.sending import Due
 
@@ -117,7 +117,7 @@ class Share:
 
     def _room(self, address: str) -> int:
         if address in self._hanging:
-            most = Standing.HANGS.at_once
+            most = UNDER_WAY_HANGING_MAX
         else:
             most = UNDER_WAY_PER_ADDRESS_MAX + (self._ahead_max // PARTS if address in self._quick else 0)
         return most - self._by_address[address]

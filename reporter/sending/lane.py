@@ -9,33 +9,37 @@ from math import inf
 from time import monotonic
 from typing import Final, NamedTuple
 
-from reporter.channels.contract import Bounded, Channel
+from reporter.channels.contract import Bounded, Channel, Parted
 from reporter.core.notice import Taken, Words
 from reporter.core.turns import Rank
 
 UNDER_WAY_MAX: Final = 32
 """Sendings under way in one channel, and of those …"""
 UNDER_WAY_PER_ADDRESS_MAX: Final = 8
-"""… to one address that answers."""
+"""… to one address, where the channel does not say what each of its accounts carries."""
+UNDER_WAY_UNKNOWN_MAX: Final = 2
+"""… to one of which nothing is known yet."""
+UNDER_WAY_HANGING_MAX: Final = 1
+"""… to one that hangs: it takes one to learn whether it still does."""
 HANGS_S: Final = 5.0
-"""An address hangs where a sending failed and took so long to."""
+"""Whoever a sending failed to, and took so long to, hangs."""
 HELD_S_MAX: Final = 5.0
 """What could not be started within this is given back."""
-ADDRESSES_MAX: Final = 10_000
+PARTS_MAX: Final = 10_000
 
 
 class Standing(Enum):
-    """What is known of an address."""
+    """What is known of an address, or of the account that it is reached through."""
 
-    NEW = 2
-    ANSWERS = UNDER_WAY_PER_ADDRESS_MAX
+    UNKNOWN = "unknown"
+    ANSWERS = "answers"
     """Well or not, but soon."""
-    HANGS = 1
+    HANGS = "hangs"
 
-    @property
-    def at_once(self) -> int:
-        """How many sendings to it may be under way: it takes one to learn whether it still hangs."""
-        return self.value
+
+def by_address(address: str) -> tuple[str, int]:
+    """What counts together in a channel that has no accounts to count by, and how many sendings of it."""
+    return address, UNDER_WAY_PER_ADDRESS_MAX
 
 
 def places(channel: Channel) -> int:
@@ -64,9 +68,10 @@ class Ready(NamedTuple):
 class Lane:
     """What one channel carries. Each operation costs the same however many wait.
 
-    Whoever hangs keeps a place for as long as a sending may take, so a few of them would soon have them all, and people
-    who can be reached would wait. So addresses that hang have a quarter of the places, with those of which nothing is
-    known yet three quarters, and the rest is always for those that answer.
+    It is counted by part: by account where a channel says so, else by address. Whoever hangs keeps a place for as long
+    as a sending may take, so a few of them would soon have them all, and people who can be reached would wait. So parts
+    that hang have a quarter of the places, with those of which nothing is known yet three quarters, and the rest is
+    always for those that answer.
     """
 
     def __init__(self, channel: Channel) -> None:
@@ -76,15 +81,17 @@ class Lane:
         self._places = places(channel)
         self._hanging_max = max(1, self._places // 4)
         self._doubtful_max = max(1, self._places * 3 // 4)
+        self._part = channel.part if isinstance(channel, Parted) else by_address
         self._under_way: Counter[str] = Counter()
+        """By part."""
         self._by_standing: Counter[Standing] = Counter()
-        """How many are under way to addresses of each."""
+        """How many are under way to parts that stand so."""
         self._standings: OrderedDict[str, Standing] = OrderedDict()
         self._ready: tuple[deque[Ready], ...] = tuple(deque() for _ in Rank)
         self._behind: tuple[dict[str, deque[Ready]], ...] = tuple({} for _ in Rank)
-        """By address those that came to a full one, or to one whose like have all the places that they may have."""
-        self._crowded_out: OrderedDict[str, None] = OrderedDict()
-        """The addresses of the latter, in the order in which they came."""
+        """By part those that came to a full one, or to one whose like have all the places that they may have."""
+        self._crowded_out: OrderedDict[str, int] = OrderedDict()
+        """The latter, in the order in which they came, and how many sendings each carries."""
 
     @property
     def is_busy(self) -> bool:
@@ -103,38 +110,39 @@ class Lane:
             self._ready[notice.rank].append(Ready(notice, load, now_s))
 
     def start(self) -> Iterator[Ready]:
-        """Those that may be started now; each has a place until `ended`. A full address holds up no other."""
+        """Those that may be started now; each has a place until `ended`. A full part holds up no other."""
         for queue, behind in zip(self._ready, self._behind, strict=True):
             while queue and self._under_way.total() < self._places:
                 ready = queue.popleft()
-                address = ready.notice.address
-                standing = self._standing(address)
-                is_full = self._under_way[address] >= standing.at_once
-                if is_full or self._is_crowded(standing, self._by_standing):
-                    behind.setdefault(address, deque()).append(ready)
-                    if not is_full:
-                        self._crowded_out[address] = None
-                else:
-                    self._under_way[address] += 1
+                part, carries = self._part(ready.notice.address)
+                standing = self._standing(part)
+                has_room = self._under_way[part] < _at_once(standing, carries)
+                if has_room and not self._is_crowded(standing, self._by_standing):
+                    self._under_way[part] += 1
                     self._by_standing[standing] += 1
                     yield ready
+                else:
+                    behind.setdefault(part, deque()).append(ready)
+                    if has_room:
+                        self._crowded_out[part] = carries
 
     def ended(self, address: str, *, hangs: bool = False) -> None:
-        """A sending has ended, well or not: who waits for that address, or for a place of its like, is the next."""
-        before, standing = self._standing(address), Standing.HANGS if hangs else Standing.ANSWERS
+        """A sending has ended, well or not: who waits for the same part, or for a place of its like, is the next."""
+        part, carries = self._part(address)
+        before, standing = self._standing(part), Standing.HANGS if hangs else Standing.ANSWERS
         self._by_standing[before] -= 1
-        self._under_way[address] -= 1
-        self._note(address, before, standing)
-        if not self._under_way[address]:
-            del self._under_way[address]
-        self._release(address, 1 + max(0, standing.at_once - before.at_once))
+        self._under_way[part] -= 1
+        self._note(part, before, standing)
+        if not self._under_way[part]:
+            del self._under_way[part]
+        grown = _at_once(standing, carries) - _at_once(before, carries)
+        self._release(part, carries, 1 + max(0, grown))
         coming = Counter(self._by_standing)
-        for crowded in list(islice(self._crowded_out, self._places)):
-            theirs = self._standing(crowded)
-            if not self._is_crowded(theirs, coming):
+        for crowded, theirs in list(islice(self._crowded_out.items(), self._places)):
+            if not self._is_crowded(stands := self._standing(crowded), coming):
                 del self._crowded_out[crowded]
-                self._release(crowded, 1)
-                coming[theirs] += 1
+                self._release(crowded, theirs, 1)
+                coming[stands] += 1
 
     def overdue(self, held_s_max: float = HELD_S_MAX) -> list[Taken]:
         """Takes out those that have waited for so long: to be given back."""
@@ -144,42 +152,46 @@ class Lane:
             for waiting in (queue, *behind.values()):
                 while waiting and waiting[0].since_s <= limit_s:  # each stands in the order in which it came
                     late.append(waiting.popleft().notice)
-            for address in [address for address, waiting in behind.items() if not waiting]:
-                del behind[address]
+            for part in [part for part, waiting in behind.items() if not waiting]:
+                del behind[part]
         return late
 
-    def _standing(self, address: str) -> Standing:
-        return self._standings.get(address, Standing.NEW)
+    def _standing(self, part: str) -> Standing:
+        return self._standings.get(part, Standing.UNKNOWN)
 
-    def _note(self, address: str, before: Standing, standing: Standing) -> None:
-        self._standings[address] = standing
-        self._standings.move_to_end(address)
-        if len(self._standings) > ADDRESSES_MAX:
-            self._forget()
-        self._by_standing[before] -= self._under_way[address]
-        self._by_standing[standing] += self._under_way[address]
-
-    def _forget(self) -> None:
-        """Forgets an address, the one that was sent to longest ago: none of those that are under way."""
-        oldest = next(address for address in self._standings if not self._under_way[address])
-        del self._standings[oldest]
+    def _note(self, part: str, before: Standing, standing: Standing) -> None:
+        self._standings[part] = standing
+        self._standings.move_to_end(part)
+        if len(self._standings) > PARTS_MAX:
+            # The one that was sent to longest ago, but for those that are under way: they are counted as they stand.
+            oldest = next(each for each in self._standings if not self._under_way[each])
+            del self._standings[oldest]
+        self._by_standing[before] -= self._under_way[part]
+        self._by_standing[standing] += self._under_way[part]
 
     def _is_crowded(self, standing: Standing, under_way: Counter[Standing]) -> bool:
-        """Whether addresses that stand so have all the places that they may have."""
+        """Whether parts that stand so have all the places that they may have."""
         if standing is Standing.ANSWERS:
             return False
         hanging = under_way[Standing.HANGS]
         if standing is Standing.HANGS and hanging >= self._hanging_max:
             return True
-        return hanging + under_way[Standing.NEW] >= self._doubtful_max
+        return hanging + under_way[Standing.UNKNOWN] >= self._doubtful_max
 
-    def _release(self, address: str, most: int) -> None:
-        """Puts those that wait for this address before all others of their rank, as far as there is room for them."""
-        room = min(most, self._standing(address).at_once - self._under_way[address])
+    def _release(self, part: str, carries: int, most: int) -> None:
+        """Puts those that wait for this part before all others of their rank, as far as there is room for them."""
+        room = min(most, _at_once(self._standing(part), carries) - self._under_way[part])
         for queue, behind in zip(self._ready, self._behind, strict=True):
-            if room > 0 and (waiting := behind.get(address)) is not None:
+            if room > 0 and (waiting := behind.get(part)) is not None:
                 released = [waiting.popleft() for _ in range(min(room, len(waiting)))]
                 queue.extendleft(reversed(released))
                 room -= len(released)
                 if not waiting:
-                    del behind[address]
+                    del behind[part]
+
+
+def _at_once(standing: Standing, carries: int) -> int:
+    """How many sendings may be under way to a part that stands so."""
+    if standing is Standing.ANSWERS:
+        return carries
+    return min(carries, UNDER_WAY_HANGING_MAX if standing is Standing.HANGS else UNDER_WAY_UNKNOWN_MAX)

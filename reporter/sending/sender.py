@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 from reporter.channels.contract import Channel, ChannelError, Message
-from reporter.core.notice import NoticeResult, Taken, Words, result
+from reporter.core.notice import NoticeResult, Taken, Words, is_acknowledgeable, result
 from reporter.core.terms import NoticeState
 from reporter.sending import links
 from reporter.sending.lane import HANGS_S, Lane, Load, Ready
@@ -165,7 +165,12 @@ class Sender:
 
     def _text(self, ready: Ready) -> Message:
         notice, now, ack_url = ready.notice, self._time.now(), None
-        if self._public_url is not None and ready.load.link_key is not None and notice.person is not None:
+        if (
+            self._public_url is not None
+            and ready.load.link_key is not None
+            and notice.person is not None
+            and is_acknowledgeable(notice.incident_id, notice.reason)
+        ):
             ack_url = links.url(self._public_url, ready.load.link_key, notice.id, now)
         return message(
             notice, ready.load.words, self._texts, now, public_url=self._public_url, ack_url=ack_url

@@ -47,7 +47,10 @@ async def asked(connection: AsyncConnection, notice_id: str) -> Asked | None:
 
 
 async def open_notices(connection: AsyncConnection, link: Asked) -> list[str]:
-    """The ids of the person's notices of that incident that are not acknowledged, the oldest first."""
+    """The ids of what the link acknowledges and is not acknowledged: the person's notices of that incident, the oldest
+    first; of no incident, the notice alone."""
+    if link.incident_id is None:
+        return [] if link.state == NoticeState.ACKNOWLEDGED else [link.id]
     number = select(Incident.number).where(Incident.id == link.incident_id).scalar_subquery()
     query = select(Notice.id).where(
         Notice.number == number,

@@ -30,6 +30,8 @@ class Post:
     to: dict[str, str] = field(default_factory=dict)
     data: str = "250 2.0.0 OK queued as 7KQF"
     hangs: bool = False
+    takes_s: float = 0.0
+    hangs_at_quit: bool = False
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self,
@@ -48,6 +50,7 @@ class Post:
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         if self.hangs:
             await asyncio.Event().wait()
+        await asyncio.sleep(self.takes_s)
         if self.data.startswith("250"):
             assert isinstance(envelope.content, bytes)
             letter = message_from_bytes(envelope.content, policy=default)
@@ -55,6 +58,11 @@ class Post:
             self.letters.append(letter)
             self.secured.append(session.ssl is not None)
         return self.data
+
+    async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        if self.hangs_at_quit:
+            await asyncio.Event().wait()
+        return "221 Bye"
 
     def check(
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, data: object

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from time import monotonic
 
 import pytest
 
 from reporter.channels import load_channels
+from reporter.channels.contract import Bounded, Parted
 from reporter.core.terms import Mode, NoticeState
 from reporter.settings import Settings, SettingsError
 from reporter.values import Tables
@@ -115,13 +117,65 @@ async def test_5xx_is_for_good_and_4xx_may_pass(
     assert (error.permanent, str(error)) == (permanent, told)
 
 
-async def test_a_server_that_hangs_costs_the_time_limit(plain: Post) -> None:
+async def test_a_server_that_hangs_costs_the_time_limit_and_no_more(plain: Post) -> None:
+    plain.hangs = True
+    plain.hangs_at_quit = True
+
+    async with opened("smtp", default=server(plain, security="none", timeout_s=1)) as channel:
+        started_s = monotonic()
+        error = await failing(channel, a_message("li@x.example"))
+        took_s = monotonic() - started_s
+
+    assert (error.permanent, str(error)) == (False, "no answer within 1 s")
+    assert 1 <= took_s < 1.8
+
+
+async def test_a_letter_that_was_taken_is_sent_whatever_comes_of_quit(plain: Post) -> None:
+    plain.hangs_at_quit = True
+
+    async with opened("smtp", default=server(plain, security="none", timeout_s=2)) as channel:
+        started_s = monotonic()
+        receipt = await channel.send(a_message("li@x.example"))
+        took_s = monotonic() - started_s
+
+    assert receipt.state is NoticeState.ACCEPTED
+    assert took_s < 2
+    assert len(plain.letters) == 1
+
+
+async def test_one_who_is_cancelled_waits_for_no_quit(plain: Post) -> None:
     plain.hangs = True
 
-    async with opened("smtp", default=server(plain, security="none", timeout_s=0.3)) as channel:
-        error = await failing(channel, a_message("li@x.example"))
+    async with opened("smtp", default=server(plain, security="none")) as channel:
+        started_s = monotonic()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await channel.send(a_message("li@x.example"))
+        took_s = monotonic() - started_s
 
-    assert (error.permanent, str(error)) == (False, "no answer within 0.3 s")
+    assert plain.recipients
+    assert took_s < 2
+
+
+async def test_waiting_for_a_connection_costs_no_time_of_the_sending(plain: Post) -> None:
+    plain.takes_s = 0.6
+    account = server(plain, security="none", timeout_s=1.5, connections=2)
+
+    async with opened("smtp", default=account) as channel:
+        messages = (a_message("li@x.example", id_=f"n-{number}") for number in range(8))
+        receipts = await asyncio.gather(*map(channel.send, messages))
+
+    assert len(receipts) == len(plain.letters) == 8
+
+
+async def test_the_channel_carries_what_its_servers_do(plain: Post) -> None:
+    few, more = server(plain, connections=3), server(plain, connections=4)
+
+    async with opened("smtp", default=few, backup=more) as channel:
+        assert isinstance(channel, Bounded) and isinstance(channel, Parted)
+        assert (channel.at_once, channel.timeout_s) == (7, AMPLE_S)
+        assert channel.part("li@x.example") == channel.part("default/wang@x.example") == ("default", 3)
+        assert channel.part("backup/li@x.example") == ("backup", 4)
 
 
 async def test_one_that_hangs_up_and_one_that_is_not_there_are_tried_again() -> None:

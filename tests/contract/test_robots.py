@@ -187,6 +187,36 @@ async def test_dingtalk_mentions_whom_the_address_names_or_else_who_is_on_duty(h
     assert everybody["at"] == {"atMobiles": [], "isAtAll": True}
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("13800000000", "13800000000"),
+        ("+86 138 0000 0000", "13800000000"),
+        ("138-0000-0000", "13800000000"),
+        ("0086\u00a0138\u20130000\u20130000", "13800000000"),
+        ("8613800000000", "13800000000"),
+        ("0632-8600-1380", None),
+        ("+852 1380 0000", None),
+        ("13800000000 / 13900000000", None),
+    ],
+)
+async def test_numbers_are_mentioned_however_a_roster_writes_them(
+    hooks: Hooks, written: str, meant: str | None
+) -> None:
+    hooks.answers |= {"/robot/send": said({"errcode": 0}), "/cgi-bin/webhook/send": said({"errcode": 0})}
+
+    for name in ("dingtalk", "wecom_bot"):
+        async with opened(name, ops=robot_of(name, hooks)) as channel:
+            await channel.send(replace(a_message("ops"), phone=written))
+            await channel.send(a_message(f"ops@{written}"))
+
+    of_duty, named, of_duty_there, named_there = (str(asked.document) for asked in hooks.asked)
+    assert f"'atMobiles': {[meant] if meant else []}" in of_duty
+    assert f"'atMobiles': {[meant or written]}" in named
+    assert ("mentioned_mobile_list" in of_duty_there, str(meant) in of_duty_there) == (bool(meant),) * 2
+    assert f"'mentioned_mobile_list': {[meant or written]}" in named_there
+
+
 async def test_wecom_says_it_plainly_to_whom_it_mentions(hooks: Hooks) -> None:
     hooks.answers["/cgi-bin/webhook/send"] = said({"errcode": 0})
 

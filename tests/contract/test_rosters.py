@@ -293,6 +293,26 @@ async def test_a_hole_that_is_filled_in_time_is_never_told(world: World) -> None
     assert (told, await gap_notices(world), await world.rows(m.RosterGap)) == (0, [], [])
 
 
+async def test_a_hole_that_was_told_and_filled_is_told_again_when_it_opens_again(world: World) -> None:
+    begins, ends = await make_a_hole(world)
+    watch = a_watch(world)
+    await watch.look()
+    world.time.advance(SETTLES)
+    told = [await watch.look()]
+
+    (filled,) = await recorded(
+        world, agreed(RosterChange.OVERRIDE, None, "王", starts_at=begins, ends_at=ends)
+    )
+    told.append(await watch.look())
+    assert await world.rows(m.RosterGap) == []
+    await cancel(world.database, filled.id, "不来了", "token:li", "c", world.time.now())
+    told.append(await watch.look())
+    world.time.advance(SETTLES)
+    told += [await watch.look(), await watch.look()]
+
+    assert told == [2, 0, 0, 2, 0]
+
+
 async def test_an_absence_without_a_deputy_is_a_hole_too(world: World) -> None:
     await make_a_hole(world)
     away = agreed(RosterChange.ABSENCE, "李", None, starts_at=at(0) + 5 * DAY, ends_at=at(0) + 6 * DAY)

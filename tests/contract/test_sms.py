@@ -1,5 +1,6 @@
 """SMS gateways: whatever their interface, nothing a notice says can leave its place in address, header or body."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -214,3 +215,28 @@ def test_a_template_runs_nothing_of_pythons() -> None:
 
     with pytest.raises(SecurityError):
         template("{{ ''.__class__.__mro__[1].__subclasses__() }}", Medium.JSON).render()
+
+
+async def test_a_gateway_gets_no_more_at_once_than_it_takes_and_waiting_costs_no_time_of_the_sending() -> (
+    None
+):
+    under_way, most = 0, []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal under_way
+        await reader.readuntil(b"\r\n\r\n")
+        under_way += 1
+        most.append(under_way)
+        await asyncio.sleep(0.4)
+        under_way -= 1
+        writer.write(status(200, "connection: close"))
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/send"
+        one, many = ({"url": url, "method": "GET", "timeout_s": 1.5, "at_once": n} for n in (1, 31))
+        async with opened("sms", default=one, b=many) as channel:
+            messages = (a_message("138", id_=f"n-{number}") for number in range(6))
+            await asyncio.gather(*map(channel.send, messages))
+
+    assert most == [1] * 6

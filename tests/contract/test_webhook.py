@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from reporter.channels import ChannelError, load_channels
+from reporter.channels.contract import Bounded
 from reporter.channels.posting import ANSWER_BYTES_MAX, IDLE_MAX, postable
 from reporter.channels.webhook import Webhook, signature
 from reporter.core.terms import NoticeState
@@ -99,6 +100,24 @@ async def test_who_never_answers_costs_the_time_limit_and_is_tried_again(hooks: 
         error = await failing_with(channel, a_message(hooks.url()))
 
     assert (error.permanent, str(error)) == (False, "no answer within 0.5 s")
+
+
+async def test_an_account_has_its_own_time_limit_and_the_channel_promises_the_longest(hooks: Hooks) -> None:
+    hooks.answers["/"] = None
+    short, plain = ({"url": hooks.url(), **more} for more in ({"timeout_s": 0.3}, {}))
+    of_rosters = {"timeout_s": 0.4}
+
+    async with opened(
+        "webhook", webhook_timeout_s=0.2, short=short, plain=plain, default=of_rosters, long={"timeout_s": 90}
+    ) as channel:
+        told = [
+            str(await failing_with(channel, a_message(address)))
+            for address in ("short", "plain", hooks.url())
+        ]
+        assert isinstance(channel, Bounded)
+        assert channel.timeout_s == 90
+
+    assert told == [f"no answer within {limit_s} s" for limit_s in (0.3, 0.2, 0.4)]
 
 
 async def test_who_drips_an_endless_answer_is_cut_off(webhook: Webhook, hooks: Hooks) -> None:

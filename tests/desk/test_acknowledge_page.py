@@ -4,12 +4,16 @@ import re
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import insert
 
+from reporter.core.roster import Recipient
+from reporter.core.terms import NoticeReason
+from reporter.engine.apart import standalone_notices
 from reporter.sending import links
 from reporter.store import rehearsals
 from reporter.store.keys import LINKS, signing_key
-from reporter.store.models import Shift
+from reporter.store.models import Notice, Shift
 from tests.addresses import only_on
 from tests.desk.conftest import Json, World
 
@@ -87,6 +91,43 @@ async def test_looking_changes_nothing_and_the_button_acknowledges_for_that_pers
     assert {line["actor"] for line in ledger if line["kind"] == "acknowledged"} == {"link:李四"}
     assert (await browser.post(path)).status_code == 200
     assert await shown(world, incident) == after
+
+
+async def test_an_older_link_acknowledges_what_has_come_since_and_says_so_only_then(world: World) -> None:
+    incident = await incident_with_notices(world)
+    path = await link(world, of(incident, "李四")[0]["id"])
+    browser = await world.browser()
+    assert "已签收。" in (await browser.post(path)).text
+    await world.pass_time(60)
+    incident = await shown(world, incident)
+    assert "queued" in {each["state"] for each in of(incident, "李四")}
+
+    looked = await browser.get(path)
+    assert "我已收到" in looked.text
+    assert "已签收。" not in looked.text
+
+    assert "已签收。" in (await browser.post(path)).text
+    after = await shown(world, incident)
+    assert {each["state"] for each in of(after, "李四")} == {"acknowledged"}
+    assert "已签收。" in (await browser.get(path)).text
+
+
+@pytest.mark.parametrize("reason", [NoticeReason.REJECTED, NoticeReason.HELD, NoticeReason.ROSTER_GAP])
+async def test_what_belongs_to_no_incident_is_not_said_to_be_acknowledged(
+    world: World, reason: NoticeReason
+) -> None:
+    told = Recipient("unit.duty_officer", "李四", "138", "webhook", "https://hook.example/x", None)
+    (row,) = standalone_notices(reason, "yi", (told,), "什么事", world.time.now())
+    async with world.database.transaction() as connection:
+        await connection.execute(insert(Notice), [row])
+    path = await link(world, str(row["id"]))
+    browser = await world.browser()
+
+    for answer in (await browser.get(path), await browser.post(path)):
+        assert answer.status_code == 200
+        assert "无需签收" in answer.text
+        assert "已签收" not in answer.text
+        assert "<form" not in answer.text
 
 
 async def test_after_two_hours_the_link_is_no_more(world: World) -> None:

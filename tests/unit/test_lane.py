@@ -129,6 +129,22 @@ def test_one_that_hung_and_answers_again_is_as_good_as_any(lane: Lane) -> None:
     assert len(started(lane)) == UNDER_WAY_PER_ADDRESS_MAX
 
 
+async def test_a_full_account_holds_up_no_other() -> None:
+    one, many = ({"url": "https://sms.example", "at_once": at_once} for at_once in (1, 9))
+    async with opened("sms", default=one, b=many) as channel:
+        lane = Lane(channel)
+    known(lane, "b/138")
+    slow = [a_taken_notice(f"slow-{number}", f"13{number}") for number in range(20)]
+    quick = [a_taken_notice(f"quick-{number}", "b/138") for number in range(10)]
+    lane.add(load([*slow, *quick]))
+
+    assert started(lane) == ["slow-0", *(f"quick-{number}" for number in range(9))]
+    lane.ended("b/138")
+    assert started(lane) == ["quick-9"]
+    lane.ended("130")
+    assert started(lane) == ["slow-1"]
+
+
 @given(st.integers(0, 2**32))
 def test_whatever_hangs_everything_is_started_once_and_no_bound_is_passed(seed: int) -> None:
     random = Random(seed)

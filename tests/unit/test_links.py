@@ -1,11 +1,20 @@
 """One-tap links: what a token says, how long, and that nobody makes one without the key."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
+from reporter.channels.contract import Message, Receipt
 from reporter.core.instants import parse
+from reporter.core.notice import IncidentWords, UnitContact, Words
+from reporter.core.terms import NoticeReason, NoticeState
+from reporter.render import Renderer
 from reporter.sending import links
+from reporter.sending.lane import Load
+from reporter.sending.sender import Sender
+from reporter.timesource import ManualTime
+from tests.unit.factories import a_taken_notice
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 NOTICE = "019a1b2c-3d4e-8f5a-9b6c-7d8e9f000001"
@@ -40,3 +49,50 @@ def test_what_is_no_token_is_none(text: str) -> None:
 
 def test_an_id_that_is_no_uuid_has_no_link() -> None:
     assert links.token(KEY, "webhook-1", AT) is None
+
+
+class Pigeon:
+    """Keeps what it is handed."""
+
+    name = "webhook"
+
+    def __init__(self) -> None:
+        self.carried: list[Message] = []
+
+    async def send(self, message: Message) -> Receipt:
+        self.carried.append(message)
+        return Receipt(NoticeState.ACCEPTED)
+
+
+@pytest.mark.parametrize(
+    ("reason", "incident", "has_link"),
+    [
+        (NoticeReason.BREACH, "i-1", True),
+        (NoticeReason.REHEARSAL, None, True),
+        (NoticeReason.REJECTED, None, False),
+        (NoticeReason.HELD, None, False),
+        (NoticeReason.ROSTER_GAP, None, False),
+    ],
+)
+async def test_only_what_can_be_acknowledged_goes_out_with_a_link(
+    reason: NoticeReason, incident: str | None, has_link: bool
+) -> None:
+    pigeon = Pigeon()
+    sender = Sender(
+        {"webhook": pigeon},
+        Renderer("Asia/Shanghai"),
+        ManualTime(AT),
+        send_timeout_s=5,
+        public_url="https://desk.example",
+    )
+    notice = a_taken_notice(NOTICE)._replace(reason=reason, incident_id=incident)
+    incidents = {"i-1": IncidentWords("i-1", "1123-7KQF", "爆燃", notice.unit, "s", "d")}
+    words = Words(incidents, {}, {notice.unit: UnitContact("东街道", "")}, {})
+
+    running = asyncio.create_task(sender.run())
+    await sender.send(Load("webhook", [notice], words, KEY))
+    await sender.back()
+    running.cancel()
+
+    (message,) = pigeon.carried
+    assert (message.ack_url is not None) is has_link

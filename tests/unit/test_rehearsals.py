@@ -98,6 +98,22 @@ async def test_the_monthly_one_is_held_once_whoever_looks_and_again_next_month(w
     assert held == [False, False, False, False, True, False, False, False]
 
 
+async def test_a_monthly_one_that_is_late_waits_for_working_hours(world: World) -> None:
+    await staffed(world)
+    late = MonthlyRehearsal(world.database, world.time, world.gate.signals, "Asia/Shanghai", WORKING, 20)
+    held = []
+    for at in (
+        datetime(2026, 11, 23, 9, tzinfo=UTC),  # 17:00
+        datetime(2026, 11, 23, 19, 30, tzinfo=UTC),  # 03:30
+        datetime(2026, 11, 24, 1, 59, tzinfo=UTC),
+        datetime(2026, 11, 24, 8, 59, tzinfo=UTC),  # 16:59
+    ):
+        world.time.at = at
+        held.append(await late.look())
+
+    assert held == [False, False, False, True]
+
+
 async def test_what_can_never_arrive_counts_for_nothing_and_the_report_says_why(world: World) -> None:
     await world.on_duty("city", "leader", "王", "webhook:opps")
     async with judging(Settings()) as flaw_of:

@@ -14,7 +14,8 @@ from fastapi.responses import Response
 
 from reporter.core.canonical import canonical
 from reporter.core.command import Command, OutcomeKind
-from reporter.core.terms import CommandKind, Mode, NoticeReason, NoticeState
+from reporter.core.notice import is_acknowledgeable
+from reporter.core.terms import CommandKind, Mode, NoticeReason
 from reporter.desk import session
 from reporter.desk.auth import Action
 from reporter.desk.edge import ARRIVED
@@ -29,13 +30,16 @@ from reporter.store.onetap import Asked
 _COMMANDS_MAX: Final = 200
 OPEN: Final = "open"
 DONE: Final = "done"
+"""Nothing of that person's stands open in the incident, or the test is answered."""
 EXPIRED: Final = "expired"
+NOTHING: Final = "nothing"
+"""The notice is one that cannot be acknowledged."""
 UNKNOWN: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class AcknowledgePage:
-    """`state`: open, done, expired or unknown; of the last nothing else is said. `title`: None if sensitive."""
+    """`state`: as above; of an unknown link nothing else is said. `title`: None if sensitive."""
 
     state: str
     person: str | None = None
@@ -59,7 +63,7 @@ async def _acknowledge(request: Request, desk: Desk) -> Response:
             await rehearsals.answer(desk.services.database, link.id, request.scope[ARRIVED], "link")
         else:
             await _submit(desk, link, request.scope[ARRIVED])
-        state = DONE
+        link, state = await _link(request, desk)  # what is true now, and not what was asked for
     return _shown(request, desk, link, state)
 
 
@@ -101,10 +105,12 @@ async def _link(request: Request, desk: Desk) -> tuple[Asked | None, str]:
     notice_id, until = read
     async with services.database.snapshot() as connection:
         link = await onetap.asked(connection, notice_id)
-    if link is None:
-        return None, UNKNOWN
-    if link.state == NoticeState.ACKNOWLEDGED:
-        return link, DONE
+        if link is None:
+            return None, UNKNOWN
+        if not is_acknowledgeable(link.incident_id, link.reason):
+            return link, NOTHING
+        if not await onetap.open_notices(connection, link):
+            return link, DONE
     return link, OPEN if request.scope[ARRIVED] <= until else EXPIRED
 
 

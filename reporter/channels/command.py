@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from reporter.channels.accounts import Account, Accounts, accounts, scrubbed
+from reporter.channels.accounts import Account, Accounts, accounts, parted, scrubbed, shown
 from reporter.channels.contract import ChannelError, Message, Receipt
 from reporter.core.terms import NoticeState
 from reporter.settings import Settings
@@ -43,7 +43,7 @@ class Command:
     name = NAME
 
     def __init__(self, programs: Accounts[Program]) -> None:
-        self._programs = programs
+        self._programs = self.accounts = programs
         self._free = {id(each): asyncio.Semaphore(each.at_once) for each in programs.values()}
         # Waiting for one's turn counts too; with `at_once` as told it is one other's run at the most.
         self.timeout_s = 2 * programs.timeout_s
@@ -61,6 +61,10 @@ class Command:
         except TimeoutError:
             msg = "the program is busy with others"
             raise ChannelError(msg, permanent=False) from None
+
+    def account_of(self, address: str) -> str:
+        account, _ = parted(address)
+        return shown(account)
 
 
 def _arguments(program: Program, target: str, message: Message) -> list[str]:

@@ -4,15 +4,17 @@ A channel knows nothing of incidents, the database or retries: it is handed fini
 owns wording and patience, `engine/notify.py` the order and the record.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from reporter.core.terms import Mode, NoticeReason, NoticeState
 
 MARKS = {Mode.ACTUAL: "", Mode.EXERCISE: "【演练】", Mode.TEST: "【测试】"}
 """What every text of an exercise or a test begins with."""
+UNNAMED: Final = "…"
+"""What people see in place of an account's name that can be none, since it may be a secret in the wrong place."""
 
 
 @dataclass(slots=True)
@@ -117,6 +119,21 @@ class Bounded(Protocol):
     @property
     def at_once(self) -> int:
         """How many sendings may be under way."""
+        ...
+
+
+@runtime_checkable
+class ByAccount(Protocol):
+    """A channel whose accounts fail one by one: how it fares is kept for each."""
+
+    @property
+    def accounts(self) -> Collection[str]:
+        """The accounts that can be sent through."""
+        ...
+
+    def account_of(self, address: str) -> str:
+        """What a sending to this address goes through, as people may see it: an account's name, `https://host` where
+        it is a URL, or `UNNAMED`; never a secret."""
         ...
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from reporter.channels.accounts import Account, Accounts, WebAddress, accounts
+from reporter.channels.accounts import Account, Accounts, WebAddress, accounts, shown
 from reporter.channels.contract import Message, Receipt
 from reporter.channels.posting import Poster
 from reporter.channels.robots import ALL, JSON, Dialect, cut, harmless, markdown, mobiles, split
@@ -55,7 +55,7 @@ class DingTalk:
     at_once = 32
 
     def __init__(self, robots: Accounts[Robot]) -> None:
-        self._robots = robots
+        self._robots = self.accounts = robots
         self._poster = Poster()
         self.timeout_s = robots.timeout_s
 
@@ -72,6 +72,10 @@ class DingTalk:
         body = json.dumps(_body(message, robot, named), ensure_ascii=False).encode()
         answer = await self._poster.send("POST", url, body, JSON, robot.timeout_s)
         return DIALECT.receipt(answer, tuple(secrets))
+
+    def account_of(self, address: str) -> str:
+        account, _ = split(address)
+        return shown(account)
 
     async def close(self) -> None:
         await self._poster.close()

@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal
 from jinja2 import TemplateError
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from reporter.channels.accounts import Account, Accounts, accounts, scrubbed
+from reporter.channels.accounts import Account, Accounts, accounts, parted, scrubbed, shown
 from reporter.channels.contract import ChannelError, Message, Receipt
 from reporter.channels.gateway import CONTENT_TYPES, Medium, template
 from reporter.channels.posting import Answer, Poster
@@ -76,7 +76,7 @@ class Sms:
     name = NAME
 
     def __init__(self, gateways: Accounts[Gateway]) -> None:
-        self._gateways = gateways
+        self._gateways = self.accounts = gateways
         self._poster = Poster()
         self.timeout_s = gateways.timeout_s
         self.at_once = min(32, sum(gateway.at_once for gateway in gateways.values()) or 1)
@@ -89,6 +89,10 @@ class Sms:
         url, headers, body = _request(gateway, re.sub("[ -]", "", number), message)
         answer = await self._poster.send(gateway.method, url, body, headers, gateway.timeout_s)
         return _receipt(gateway, answer)
+
+    def account_of(self, address: str) -> str:
+        account, _ = parted(address)
+        return shown(account)
 
     async def close(self) -> None:
         await self._poster.close()

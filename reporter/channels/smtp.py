@@ -15,7 +15,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from reporter.channels.accounts import Account, Accounts, accounts, scrubbed
+from reporter.channels.accounts import Account, Accounts, accounts, parted, scrubbed, shown
 from reporter.channels.contract import ChannelError, Message, Receipt
 from reporter.core.roster import SMTP
 from reporter.core.terms import NoticeState
@@ -64,7 +64,7 @@ class Mail:
     at_once = 32
 
     def __init__(self, servers: Accounts[Server]) -> None:
-        self._servers = servers
+        self._servers = self.accounts = servers
         self._free = {id(server): asyncio.Semaphore(server.connections) for server in servers.values()}
         self.timeout_s = servers.timeout_s
 
@@ -80,6 +80,10 @@ class Mail:
         except TimeoutError:
             msg = f"no answer within {server.timeout_s:g} s"
             raise ChannelError(msg, permanent=False) from None
+
+    def account_of(self, address: str) -> str:
+        account, _ = parted(address)
+        return shown(account)
 
 
 def _letter(server: Server, to: Address, message: Message) -> EmailMessage:

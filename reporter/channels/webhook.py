@@ -14,9 +14,9 @@ from typing import Annotated
 import orjson
 from pydantic import AfterValidator, SecretStr
 
-from reporter.channels.accounts import DEFAULT, Account, Accounts, WebAddress, accounts
-from reporter.channels.contract import ChannelError, Message, Receipt
-from reporter.channels.posting import Poster
+from reporter.channels.accounts import DEFAULT, Account, Accounts, WebAddress, accounts, shown
+from reporter.channels.contract import UNNAMED, ChannelError, Message, Receipt
+from reporter.channels.posting import Poster, pointed
 from reporter.core.roster import WEBHOOK
 from reporter.core.terms import NoticeState
 from reporter.settings import Settings
@@ -64,6 +64,7 @@ class Webhook:
     def __init__(self, timeout_s: float, hooks: Accounts[Hook] | None = None) -> None:
         self.timeout_s = timeout_s
         self._hooks = hooks if hooks is not None else Accounts(WEBHOOK, {})
+        self.accounts = [name for name, hook in self._hooks.items() if hook.url is not None]
         self._poster = Poster()
 
     async def send(self, message: Message) -> Receipt:
@@ -86,6 +87,14 @@ class Webhook:
         if not answer.is_success:
             raise answer.refusal()
         return Receipt(NoticeState.ACCEPTED, detail=f"HTTP {answer.status}")
+
+    def account_of(self, address: str) -> str:
+        if "://" not in address:
+            return shown(address)
+        try:
+            return pointed(address)
+        except ValueError:
+            return UNNAMED
 
     async def close(self) -> None:
         await self._poster.close()

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from reporter.channels.accounts import Account, Accounts, WebAddress, accounts
+from reporter.channels.accounts import Account, Accounts, WebAddress, accounts, shown
 from reporter.channels.contract import Message, Receipt
 from reporter.channels.posting import Poster
 from reporter.channels.robots import ALL, JSON, Dialect, cut, markdown, mobiles, split
@@ -43,7 +43,7 @@ class WeComBot:
     at_once = 32
 
     def __init__(self, robots: Accounts[Robot]) -> None:
-        self._robots = robots
+        self._robots = self.accounts = robots
         self._poster = Poster()
         self.timeout_s = robots.timeout_s
 
@@ -55,6 +55,10 @@ class WeComBot:
         body = json.dumps(_body(message, robot, named), ensure_ascii=False).encode()
         answer = await self._poster.send("POST", url, body, JSON, robot.timeout_s)
         return DIALECT.receipt(answer, (robot.key,))
+
+    def account_of(self, address: str) -> str:
+        account, _ = split(address)
+        return shown(account)
 
     async def close(self) -> None:
         await self._poster.close()

@@ -18,7 +18,8 @@ The checks, besides `database`, `nats`, `intake`, `clocks` (the doorbell) and `b
 - `outbox`: not ok while the broker is there and some fact cannot be published to it all the same;
 - `sending`: not ok while there is no process that sends notices;
 - `deadlines`: by the self-audit; `oldest_s`, `reason` late or audit_stopped;
-- `channels`: `last_success_at` of each, and `failing`, by channel: `failures` in a row, `since`, `reason`;
+- `channels`: `last_success_at` of each, and `failing`, by account (`sms:default`, `webhook https://host`): the
+  `channel`, `failures` in a row, `since`, `reason`, `last_success_at`;
 - `clock`: `skew_ms` (the broker's clock less ours, null while not known), `jumps` counted, `jump` (`by_s`, `at`) and
   `standstill` (`span_s`, `at`) for a minute after; `reason` skew or jump.
 """
@@ -33,7 +34,7 @@ from reporter import metrics
 from reporter.bus import Bus
 from reporter.clockwatch import ClockWatch
 from reporter.core.instants import maybe_rfc3339, rfc3339
-from reporter.engine.channelwatch import ALARM_AFTER
+from reporter.engine.channelwatch import ALARM_AFTER, parts_of
 from reporter.engine.doorbell import REREAD_S, Doorbell
 from reporter.engine.fence import Fence
 from reporter.engine.outside import SendingProcess
@@ -170,6 +171,7 @@ class Health:
             return {"ok": True, "reason": type(error).__name__}
         failing = {
             each.channel: {
+                "channel": parts_of(each.channel)[0],
                 "failures": each.failures,
                 "since": rfc3339(each.failing_since or self._time.now()),
                 "reason": each.reason,
@@ -178,8 +180,13 @@ class Health:
             for each in known
             if each.failures >= ALARM_AFTER
         }
-        worked = {each.channel: maybe_rfc3339(each.last_success_at) for each in known}
-        return {"ok": True, "failing": failing, "last_success_at": worked}
+        worked: dict[str, datetime | None] = {}
+        for each in known:
+            channel = parts_of(each.channel)[0]
+            times = [at for at in (worked.get(channel), each.last_success_at) if at is not None]
+            worked[channel] = max(times, default=None)
+        told = {channel: maybe_rfc3339(at) for channel, at in sorted(worked.items())}
+        return {"ok": True, "failing": failing, "last_success_at": told}
 
     def _writes_check(self) -> dict[str, object]:
         writes = self._database.writes

@@ -14,7 +14,7 @@ from typing import Annotated, Final, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from reporter.channels.contract import ChannelError
+from reporter.channels.contract import UNNAMED, ChannelError
 from reporter.settings import Settings, SettingsError
 
 DEFAULT: Final = "default"
@@ -65,14 +65,13 @@ class Accounts(dict[str, A]):
         try:
             return self[name]
         except KeyError:
-            shown = name if _NAME.fullmatch(name) else "…"
-            msg = f"no account [channels.{self._channel}.{shown}] in the settings"
+            msg = f"no account [channels.{self._channel}.{shown(name)}] in the settings"
             raise ChannelError(msg, permanent=True) from None
 
     def split(self, target: str) -> tuple[A, str]:
-        """`account/target`, or `target` alone for the account `default`."""
-        name, slash, rest = target.partition("/")
-        return (self.of(name), rest) if slash else (self.of(DEFAULT), target)
+        """The account that a target names, and the target within it. Errors: as `of`."""
+        name, rest = parted(target)
+        return self.of(name), rest
 
     def place(self, account: A) -> asyncio.Semaphore:
         """What a sending holds while it is under way. Waiting for it is no part of the sending and has no limit: the
@@ -81,9 +80,9 @@ class Accounts(dict[str, A]):
 
     def part(self, target: str) -> tuple[str, int]:
         """The account's name of `account/target`, and how many sendings it carries at once."""
-        name, slash, _ = target.partition("/")
-        account = self.get(name if slash else DEFAULT)
-        return (name if slash else DEFAULT), 1 if account is None else account.places
+        name, _ = parted(target)
+        account = self.get(name)
+        return name, 1 if account is None else account.places
 
     @property
     def at_once(self) -> int:
@@ -94,6 +93,17 @@ class Accounts(dict[str, A]):
     def timeout_s(self) -> float:
         """The longest time limit of them all, in seconds."""
         return max((account.timeout_s for account in self.values()), default=0.0)
+
+
+def parted(target: str) -> tuple[str, str]:
+    """`account/target`, or `target` alone for the account `default`, as the account's name and the rest."""
+    name, slash, rest = target.partition("/")
+    return (name, rest) if slash else (DEFAULT, target)
+
+
+def shown(name: str) -> str:
+    """An account's name as people may see it, whether or not there is such an account."""
+    return name if _NAME.fullmatch(name) else UNNAMED
 
 
 def accounts(settings: Settings, channel: str, kind: type[A]) -> Accounts[A]:

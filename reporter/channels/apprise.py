@@ -16,8 +16,8 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from reporter.channels.accounts import Account, Accounts, accounts
-from reporter.channels.contract import ChannelError, Message, Receipt, refusal_of
+from reporter.channels.accounts import Account, Accounts, accounts, shown
+from reporter.channels.contract import UNNAMED, ChannelError, Message, Receipt, refusal_of
 from reporter.core.roster import APPRISE
 from reporter.core.terms import NoticeState
 from reporter.settings import Settings
@@ -44,7 +44,7 @@ class Apprise:
     at_once = THREADS
 
     def __init__(self, services: Accounts[Service], timeout_s: float = 10.0) -> None:
-        self._services = services
+        self._services = self.accounts = services
         self.timeout_s = max(timeout_s, services.timeout_s)
         self._threads = ThreadPoolExecutor(THREADS, "apprise")
         self._free = asyncio.Semaphore(THREADS)
@@ -71,6 +71,13 @@ class Apprise:
     def flaw_of(self, address: str) -> str | None:
         """Not all that it will fail with: whether a plugin takes the address, only the library knows, once loaded."""
         return refusal_of(self._receiver, address)
+
+    def account_of(self, address: str) -> str:
+        """Of a URL no more than the scheme, since even its host may be a token."""
+        if "://" not in address:
+            return shown(address)
+        found = _SCHEME.fullmatch(address)
+        return f"{found[1].lower()}://{UNNAMED}" if found else UNNAMED
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from reporter.channels.accounts import Account, Accounts, accounts, scrubbed
+from reporter.channels.accounts import Account, Accounts, accounts, parted, scrubbed, shown
 from reporter.channels.contract import ChannelError, Message, Receipt, refusal_of
 from reporter.core.terms import NoticeState
 from reporter.settings import Settings
@@ -47,7 +47,7 @@ class Command:
     name = NAME
 
     def __init__(self, programs: Accounts[Program]) -> None:
-        self._programs = programs
+        self._programs = self.accounts = programs
         self.timeout_s = programs.timeout_s
         self.at_once = programs.at_once
         self.part = programs.part
@@ -68,6 +68,10 @@ class Command:
             msg = "not a target: it may not begin with - nor hold control characters"
             raise ChannelError(msg, permanent=True)
         return program, target
+
+    def account_of(self, address: str) -> str:
+        account, _ = parted(address)
+        return shown(account)
 
 
 def _arguments(program: Program, target: str, message: Message) -> list[str]:

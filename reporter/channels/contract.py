@@ -4,7 +4,7 @@ A channel knows nothing of incidents, the database or retries: it is handed fini
 owns wording and patience, `engine/notify.py` the order and the record.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Protocol, runtime_checkable
@@ -15,6 +15,8 @@ MARKS = {Mode.ACTUAL: "", Mode.EXERCISE: "【演练】", Mode.TEST: "【测试�
 """What every text of an exercise or a test begins with."""
 NO_CHANNEL: Final = "there is no such channel here"
 """What is said of an address on a channel that does not exist."""
+UNNAMED: Final = "…"
+"""What people see in place of an account's name that can be none, since it may be a secret in the wrong place."""
 
 
 @dataclass(slots=True)
@@ -144,6 +146,21 @@ class Parted(Protocol):
 
     def part(self, address: str) -> tuple[str, int]:
         """The account that an address is reached through, and how many sendings it carries at once."""
+        ...
+
+
+@runtime_checkable
+class ByAccount(Protocol):
+    """A channel whose accounts fail one by one: how it fares is kept for each."""
+
+    @property
+    def accounts(self) -> Collection[str]:
+        """The accounts that can be sent through."""
+        ...
+
+    def account_of(self, address: str) -> str:
+        """What a sending to this address goes through, as people may see it: an account's name, `https://host` where
+        it is a URL, or `UNNAMED`; never a secret."""
         ...
 
 

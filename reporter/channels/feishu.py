@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from reporter.channels.accounts import Account, Accounts, WebAddress, accounts
+from reporter.channels.accounts import Account, Accounts, WebAddress, accounts, shown
 from reporter.channels.contract import Message, Receipt, refusal_of
 from reporter.channels.posting import Poster
 from reporter.channels.robots import JSON, Dialect, cut, split
@@ -52,7 +52,7 @@ class Feishu:
     at_once = 32
 
     def __init__(self, robots: Accounts[Robot]) -> None:
-        self._robots = robots
+        self._robots = self.accounts = robots
         self._poster = Poster()
         self.timeout_s = robots.timeout_s
 
@@ -73,6 +73,10 @@ class Feishu:
 
     def flaw_of(self, address: str) -> str | None:
         return refusal_of(self._receiver, address)
+
+    def account_of(self, address: str) -> str:
+        account, _ = split(address)
+        return shown(account)
 
     async def close(self) -> None:
         await self._poster.close()

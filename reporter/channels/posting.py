@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from string import punctuation
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from reporter import __version__
 from reporter.channels.contract import ChannelError
@@ -36,6 +36,7 @@ _CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
 _AS_WRITTEN: Final = re.compile(r"[!-~]+")
 _NO_PLACE: Final = re.compile(r'[\s\x00-\x1f"<>\\^`{|}]|%(?![0-9A-Fa-f]{2})')
 """What no address has before its path, however it is written: wreq builds no request to such a one."""
+_HOST: Final = re.compile(r"[a-z0-9._:-]+")
 
 
 class Answer(NamedTuple):
@@ -131,9 +132,7 @@ def postable(url: str) -> str:
 
 
 def _encoded(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-        raise ValueError(NO_ADDRESS)
+    parts, host = _parts(url)
     if _NO_PLACE.search(parts.netloc):
         raise ValueError(NO_ADDRESS)
     if _AS_WRITTEN.fullmatch(url):
@@ -141,9 +140,31 @@ def _encoded(url: str) -> str:
     scheme, _, rest = url.partition("://")
     where, *path = re.split(r"(?=[/?#])", rest, maxsplit=1)
     user, at, place = where.rpartition("@")
-    if not parts.hostname.isascii():
-        place = parts.hostname.encode("idna").decode() + (f":{parts.port}" if parts.port else "")
+    if not host.isascii():
+        place = host.encode("idna").decode() + (f":{parts.port}" if parts.port else "")
     return f"{scheme}://{quote(user, safe=punctuation)}{at}{place}{quote(''.join(path), safe=punctuation)}"
+
+
+@lru_cache(maxsize=1024)
+def pointed(url: str) -> str:
+    """Where an address points, `https://host` with the port that it names: of what may hold secrets, what may be shown.
+
+    Errors: ValueError for none that can be posted to.
+    """
+    parts, host = _parts(url)
+    host = host.encode("idna").decode() if not host.isascii() else host
+    if not _HOST.fullmatch(host):
+        raise ValueError(NO_ADDRESS)
+    place = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{place}" + (f":{parts.port}" if parts.port else "")
+
+
+def _parts(url: str) -> tuple[SplitResult, str]:
+    """An address in parts, and its host. Errors: ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError(NO_ADDRESS)
+    return parts, parts.hostname
 
 
 def _trust() -> bytes:

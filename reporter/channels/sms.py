@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal
 from jinja2 import TemplateError
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from reporter.channels.accounts import Account, Accounts, accounts, scrubbed
+from reporter.channels.accounts import Account, Accounts, accounts, parted, scrubbed, shown
 from reporter.channels.contract import ChannelError, Message, Receipt, refusal_of
 from reporter.channels.gateway import CONTENT_TYPES, Medium, template
 from reporter.channels.posting import Answer, Poster
@@ -80,7 +80,7 @@ class Sms:
     name = NAME
 
     def __init__(self, gateways: Accounts[Gateway]) -> None:
-        self._gateways = gateways
+        self._gateways = self.accounts = gateways
         self._poster = Poster()
         self.timeout_s = gateways.timeout_s
         self.at_once = gateways.at_once
@@ -96,6 +96,10 @@ class Sms:
 
     def flaw_of(self, address: str) -> str | None:
         return refusal_of(self._receiver, address)
+
+    def account_of(self, address: str) -> str:
+        account, _ = parted(address)
+        return shown(account)
 
     async def close(self) -> None:
         await self._poster.close()

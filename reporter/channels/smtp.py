@@ -18,7 +18,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from reporter.channels.accounts import Account, Accounts, accounts, scrubbed
+from reporter.channels.accounts import Account, Accounts, accounts, parted, scrubbed, shown
 from reporter.channels.contract import ChannelError, Message, Receipt, refusal_of
 from reporter.core.roster import SMTP
 from reporter.core.terms import NoticeState
@@ -75,7 +75,7 @@ class Mail:
     name = SMTP
 
     def __init__(self, servers: Accounts[Server]) -> None:
-        self._servers = servers
+        self._servers = self.accounts = servers
         self.timeout_s = servers.timeout_s
         self.at_once = servers.at_once
         self.part = servers.part
@@ -95,6 +95,10 @@ class Mail:
             return server, _parsed(target)
         except ValueError as error:
             raise ChannelError(str(error), permanent=True) from None
+
+    def account_of(self, address: str) -> str:
+        account, _ = parted(address)
+        return shown(account)
 
 
 def _letter(server: Server, to: Address, message: Message) -> EmailMessage:

@@ -14,9 +14,9 @@ from typing import Annotated, Final
 import orjson
 from pydantic import AfterValidator, SecretStr
 
-from reporter.channels.accounts import DEFAULT, Account, Accounts, WebAddress, accounts
-from reporter.channels.contract import ChannelError, Message, Receipt, refusal_of
-from reporter.channels.posting import NO_ADDRESS, Poster, postable
+from reporter.channels.accounts import DEFAULT, Account, Accounts, WebAddress, accounts, shown
+from reporter.channels.contract import UNNAMED, ChannelError, Message, Receipt, refusal_of
+from reporter.channels.posting import NO_ADDRESS, Poster, pointed, postable
 from reporter.core.roster import WEBHOOK
 from reporter.core.terms import NoticeState
 from reporter.settings import Settings
@@ -68,6 +68,7 @@ class Webhook:
         self._hooks = hooks if hooks is not None else Accounts(WEBHOOK, {})
         self._timeout_s = timeout_s
         self.timeout_s = max([timeout_s, *map(self._limit_s, self._hooks.values())])
+        self.accounts = [name for name, hook in self._hooks.items() if hook.url is not None]
         self._poster = Poster()
 
     async def send(self, message: Message) -> Receipt:
@@ -93,6 +94,14 @@ class Webhook:
 
     def flaw_of(self, address: str) -> str | None:
         return refusal_of(self._receiver, address)
+
+    def account_of(self, address: str) -> str:
+        if "://" not in address:
+            return shown(address)
+        try:
+            return pointed(address)
+        except ValueError:
+            return UNNAMED
 
     async def close(self) -> None:
         await self._poster.close()

@@ -98,6 +98,9 @@ class NoticeResult(NamedTuple):
     """The next hop's own number for it."""
     was_sent: bool = True
     """Whether the attempt was made at all."""
+    address: str = ""
+    tells_of_channel: bool = True
+    """Whether it says how what was sent through fares; not where it was we who did not get that far."""
 
     @property
     def is_trouble(self) -> bool:
@@ -156,6 +159,7 @@ def result(
         note=note or None,
         retry_at=retry_at,
         provider_id=provider_id,
+        address=notice.address,
     )
     if found.is_trouble and (said := " ".join((detail or "").split())[:NOTE_CHARS_MAX]):
         return found._replace(note=note + ATTEMPT_MARK + said)

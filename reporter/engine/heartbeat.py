@@ -10,7 +10,7 @@ from reporter.bus import HEARTBEAT, Bus
 from reporter.core.instants import rfc3339
 from reporter.engine.again import Trouble
 from reporter.engine.record import Gate
-from reporter.store import notices
+from reporter.store import channelstates, notices
 from reporter.timesource import TimeSource, sleep
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,7 @@ async def tidy(gate: Gate) -> None:
     """Removes what is kept for a time only."""
     async with gate.database.transaction() as connection:
         await notices.forget_provider_ids(connection, gate.time.now())
+        await channelstates.forget_unused(connection, gate.time.now())
 
 
 async def beat(bus: Bus, time: TimeSource, replica: str, said: Callable[[], Mapping[str, object]]) -> None:

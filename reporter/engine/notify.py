@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from reporter import metrics
 from reporter.channels.contract import NO_CHANNEL, Channel
-from reporter.core.notice import ATTEMPT_MARK, NoticeResult, Taken, Words, result, written_note
+from reporter.core.notice import NoticeResult, Taken, Words, result, written_note
 from reporter.core.roster import DESK
 from reporter.core.terms import NoticeState
 from reporter.engine.again import Trouble
@@ -116,7 +116,7 @@ class Notifier:
         self._has_links = has_links
         self._link_key: bytes | None = None
         self._at_once = AtOnce(self._shares, sender, time, self._lease_s, self._wake)
-        self._watch = ChannelWatch(database, time)
+        self._watch = ChannelWatch(database, time, channels)
         self._editions = Editions()
         self._results: asyncio.Queue[NoticeResult] = asyncio.Queue(UNRECORDED_MAX)
         self._is_pressing = asyncio.Event()
@@ -300,6 +300,7 @@ class Notifier:
 
     async def _record(self) -> None:
         """Hands over all results that are there, again and again."""
+        await self._watch_over([])  # what cannot be sent through any more is no trouble from now on
         while True:
             batch = [await self._results.get()]
             await self._gathered()
@@ -325,10 +326,7 @@ class Notifier:
     async def _watch_over(self, results: Sequence[NoticeResult]) -> None:
         """Notes which channels work. What cannot be noted is told by the log, and stops nothing."""
         try:
-            for each in results:
-                said = (each.note or "").rpartition(ATTEMPT_MARK)[2]
-                await self._watch.note(each.channel, said if each.is_trouble else None)
-            await self._watch.save()
+            await self._watch.came(results)
         except Exception:
             log.exception("how the channels fare could not be written down")
 

@@ -174,13 +174,11 @@ class SendingProcess:
         """Gives back what is out: tried again later, in measure, since it may be what ended the process."""
         given_up, self._out = self._out, {}
         if given_up:
-            time = self._orders.time
-            self._backs.put_nowait(
-                [
-                    Back(each.notice.channel, id_, later(each.notice, each.words, time, ENDED))
-                    for id_, each in given_up.items()
-                ]
-            )
+            self._backs.put_nowait([self._given_up(each) for each in given_up.values()])
+
+    def _given_up(self, out: _Out) -> Back:
+        came = later(out.notice, out.words, self._orders.time, ENDED)
+        return Back(out.notice.channel, out.notice.id, came._replace(tells_of_channel=False))
 
 
 async def _ended(process: Process) -> None:

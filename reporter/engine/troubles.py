@@ -169,15 +169,30 @@ def _clock(check: Check) -> Iterator[Trouble]:
         )
 
 
+_NAMED_MAX = 3
+"""Accounts of one channel that are named, those that have failed longest; of more, only how many they are."""
+
+
 def _channels(check: Check) -> Iterator[Trouble]:
-    failing = check.get("failing")
+    """One trouble for each channel, whichever of its accounts it is, so that a dead network is no page of banners."""
+    failing, by_channel = check.get("failing"), dict[str, list[tuple[datetime, str, Check]]]()
     for name, said in failing.items() if isinstance(failing, Mapping) else ():
-        worked = str(said["last_success_at"] or "—")[:16].replace("T", " ")
+        by_channel.setdefault(said["channel"], []).append((parse(said["since"]), name, said))
+    for channel, found in by_channel.items():
+        found.sort(key=lambda each: each[:2])
+        zh, en = [], []
+        for _, name, said in found[:_NAMED_MAX]:
+            worked = str(said["last_success_at"] or "—")[:16].replace("T", " ")
+            zh.append(f"{name} 连续 {said['failures']} 次发送失败（上次成功 {worked} UTC）")
+            en.append(f"{name} has failed {said['failures']} times in a row (last worked {worked} UTC)")
+        if more := len(found) - len(zh):
+            zh.append(f"另有 {more} 个")
+            en.append(f"and {more} more")
         yield Trouble(
-            f"channel_{name}",
-            f"渠道 {name} 连续 {said['failures']} 次发送失败（上次成功 {worked} UTC）",
-            f"The channel {name} has failed {said['failures']} times in a row (last worked {worked} UTC)",
-            parse(str(said["since"])),
+            f"channel_{channel}",
+            f"渠道 {'；'.join(zh)}",
+            f"The channel {'; '.join(en)}",
+            found[0][0],
             is_grave=True,
         )
 

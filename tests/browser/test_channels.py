@@ -19,10 +19,10 @@ async def test_axe_finds_nothing_and_nothing_sticks_out(room: Room, scheme: str)
     world.checks["nats"] = {"ok": False, "since": "2026-11-23T06:00:00Z"}
     roster = ROSTER.format(unit="yi", channels="dingtalk:ops|sms:13800000000")
     await import_roster(world.database, roster.replace("李东", LONG).encode())
-    watch = ChannelWatch(world.database, world.time)
-    await watch.note("webhook", None)
+    watch = ChannelWatch(world.database, world.time, {})
+    await watch.note("webhook https://" + "hook." * 10 + "example", None)
     for _ in range(2):
-        await watch.note("sms", "HTTP 503 " + "https://gateway.example/" + "x" * 120)
+        await watch.note("sms:default", "HTTP 503 " + "https://gateway.example/" + "x" * 120)
     await watch.save()
     page = await room.seat("admin", color_scheme=scheme)
     await page.click(".top .menu summary")

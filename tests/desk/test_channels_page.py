@@ -48,8 +48,8 @@ async def trying(world: World, hooks: Hooks) -> AsyncIterator[World]:
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 async def test_the_page_says_how_each_channel_fares(trying: World, language: str) -> None:
-    watch = ChannelWatch(trying.database, trying.time)
-    await watch.note("webhook", None)
+    watch = ChannelWatch(trying.database, trying.time, {})
+    await watch.note("webhook https://hook.example", None)
     await watch.note("former", "HTTP 500 <b>")
     trying.time.advance(timedelta(minutes=1))
     await watch.note("former", "HTTP 503")
@@ -66,8 +66,11 @@ async def test_the_page_says_how_each_channel_fares(trying: World, language: str
     assert ("本服务未设" if language == "zh" else "not set up here") in rows[0][1]
     found = dict(rows)
     webhook, dingtalk = ("网络接口", "钉钉") if language == "zh" else ("webhook", "DingTalk")
+    assert " https://hook.example" in found[webhook]
+    assert ("本服务未设" if language == "zh" else "not set up here") not in found[webhook]
     assert ("正常" if language == "zh" else "works") in found[webhook]
     assert "2026-11-23 14:05:00" in found[webhook]
+    assert found[dingtalk].startswith(" ops</th>")
     assert ("尚未用过" if language == "zh" else "never used") in found[dingtalk]
 
 

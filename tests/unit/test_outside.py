@@ -108,11 +108,13 @@ async def test_what_was_out_when_a_process_is_killed_is_tried_again_later_and_an
         assert back.result is not None
         assert back.result.note == f" | {ENDED}"
         assert back.result.retry_at is not None
+        assert not back.result.tells_of_channel
         await until(lambda: process.is_up)
         await process.send(load(hooks.url("/well"), "b"))
         (back,) = (await backs(process, 1)).values()
         assert back.result is not None
         assert back.result.state is NoticeState.ACCEPTED
+        assert back.result.tells_of_channel
         assert children() != [first]
 
 

@@ -74,6 +74,33 @@ def test_each_trouble_has_a_code_a_sentence_and_its_beginning(
     assert trouble.since == parse(SINCE)
 
 
+def failing(channel: str, since: str, failures: int = 2) -> dict[str, object]:
+    return {"channel": channel, "failures": failures, "since": since, "reason": "", "last_success_at": since}
+
+
+def test_a_channel_is_one_trouble_that_names_what_fails_the_longest_first_and_no_more_than_three() -> None:
+    names = {
+        f"webhook https://{number}.example": failing("webhook", f"2026-11-23T06:0{number}:00.000000Z")
+        for number in (5, 4, 3, 2, 1)
+    }
+    channels = {"ok": True, "failing": {**names, "sms:default": failing("sms", SINCE, 7)}}
+
+    webhook, sms = troubles_of({**WELL, "channels": channels})
+
+    assert (webhook.code, webhook.is_grave) == ("channel_webhook", True)
+    assert webhook.since == parse("2026-11-23T06:01:00Z")
+    assert [number for number in range(1, 6) if f"https://{number}.example 连续 2 次" in webhook.zh] == [
+        1,
+        2,
+        3,
+    ]
+    assert webhook.zh.endswith("；另有 2 个")
+    assert webhook.en.endswith("; and 2 more")
+    assert (sms.code, sms.since) == ("channel_sms", parse(SINCE))
+    assert sms.zh == "渠道 sms:default 连续 7 次发送失败（上次成功 2026-11-23 06:00 UTC）"
+    assert sms.en == "The channel sms:default has failed 7 times in a row (last worked 2026-11-23 06:00 UTC)"
+
+
 def test_the_grave_come_first() -> None:
     found = troubles_of(
         {**WELL, "nats": {"ok": False, "since": SINCE}, "clocks": {"ok": False, "since": SINCE}}

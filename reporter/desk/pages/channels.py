@@ -1,6 +1,6 @@
 """The administrators' page of the channels: how each fares, a test through them, and who answered a rehearsal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -9,6 +9,7 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
 from reporter.channels import judge
+from reporter.channels.contract import ByAccount, Channel
 from reporter.core.roster import DESK, UnitTree
 from reporter.core.terms import NoticeState
 from reporter.desk import session
@@ -18,7 +19,7 @@ from reporter.desk.pages import Page, framed, show
 from reporter.desk.problems import not_found
 from reporter.desk.services import Desk
 from reporter.desk.units import UnitChoice, choices, chosen_unit
-from reporter.engine.channelwatch import ALARM_AFTER
+from reporter.engine.channelwatch import ALARM_AFTER, is_here, name_of, parts_of
 from reporter.engine.trial import Trial, attempt
 from reporter.store import channelstates, rehearsals
 from reporter.store.channelstates import Faring
@@ -32,9 +33,11 @@ Words = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class ChannelLine:
-    """One channel. `tone` is a class of the style sheet; `is_here`: this service sends through it."""
+    """One account. `tone` is a class of the style sheet; `is_here`: this service sends through it."""
 
     faring: Faring
+    channel: str
+    account: str
     tone: str
     state: Words
     is_here: bool
@@ -169,7 +172,7 @@ async def _show(
     people = _people(last.called if last else (), tree)
     code = tree.resolve(last.unit) if last else None
     context = ChannelsPage(
-        lines=_lines(states, desk.services.channels.keys()),
+        lines=_lines(states, desk.services.channels),
         tried=tried,
         refused=refused,
         typed=typed or {},
@@ -187,12 +190,22 @@ async def _show(
     return show(desk, "pages/channels.html", language, context, status, framed(request, caller))
 
 
-def _lines(states: Iterable[Faring], here: Iterable[str]) -> tuple[ChannelLine, ...]:
-    """Every channel that sends here or has ever sent: the failing first, then by name."""
+def _lines(states: Iterable[Faring], here: Mapping[str, Channel]) -> tuple[ChannelLine, ...]:
+    """Every account that sends here or has sent of late: the failing first, then by name."""
     known = {each.channel: each for each in states}
-    names = (set(known) | set(here)) - {DESK}
-    lines = [_line(known.get(name, Faring(name)), is_here=name in set(here)) for name in names]
+    names = {*known, *_names(known, here)}
+    lines = [_line(known.get(name, Faring(name)), is_here=is_here(name, here)) for name in names]
     return tuple(sorted(lines, key=lambda line: (-line.faring.failures, line.faring.channel)))
+
+
+def _names(known: Iterable[str], here: Mapping[str, Channel]) -> Iterator[str]:
+    """The accounts that this service has; a channel without any is one itself, until something went through it."""
+    used = {parts_of(name)[0] for name in known} | {DESK}
+    for channel, found in here.items():
+        accounts = found.accounts if isinstance(found, ByAccount) else ()
+        yield from (name_of(channel, account) for account in accounts)
+        if not accounts and channel not in used:
+            yield channel
 
 
 def _line(faring: Faring, *, is_here: bool) -> ChannelLine:
@@ -204,7 +217,7 @@ def _line(faring: Faring, *, is_here: bool) -> ChannelLine:
         tone, state = "on_time", ("✔ 正常", "✔ works")
     else:
         tone, state = "undetermined", ("? 尚未用过", "? never used")
-    return ChannelLine(faring, tone, state, is_here)
+    return ChannelLine(faring, *parts_of(faring.channel), tone, state, is_here)
 
 
 def _people(called: Iterable[Called], tree: UnitTree) -> tuple[Person, ...]:

@@ -9,7 +9,10 @@ from reporter.store.models.base import SERIAL, Base
 
 
 class ChannelState(Base):
-    """How a channel fares. `failures` in a row; `failing_since` the first of them; `reason` the latest's."""
+    """How an account of a channel fares; `channel` names both.
+
+    `failures` in a row; `failing_since` the first of them; `reason` the latest's.
+    """
 
     __tablename__ = "channel_states"
     channel: Mapped[str] = mapped_column(String(64), primary_key=True)

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from reporter.channels.accounts import Account, Accounts, WebAddress, accounts, shown
 from reporter.channels.contract import Message, Receipt, refusal_of
 from reporter.channels.posting import Poster
-from reporter.channels.robots import ALL, JSON, Dialect, cut, harmless, markdown, mobiles, split
+from reporter.channels.robots import ALL, JSON, Dialect, cut, harmless, markdown, mobiles, part, split
 from reporter.settings import Settings
 from reporter.timesource import SystemTime
 
@@ -53,6 +53,7 @@ class DingTalk:
 
     name = NAME
     at_once = 32
+    part = staticmethod(part)
 
     def __init__(self, robots: Accounts[Robot]) -> None:
         self._robots = self.accounts = robots

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from reporter.channels.accounts import Account, Accounts, WebAddress, accounts, shown
 from reporter.channels.contract import Message, Receipt, refusal_of
 from reporter.channels.posting import Poster
-from reporter.channels.robots import JSON, Dialect, cut, split
+from reporter.channels.robots import JSON, Dialect, cut, part, split
 from reporter.settings import Settings
 from reporter.timesource import SystemTime
 
@@ -50,6 +50,7 @@ class Feishu:
 
     name = NAME
     at_once = 32
+    part = staticmethod(part)
 
     def __init__(self, robots: Accounts[Robot]) -> None:
         self._robots = self.accounts = robots

@@ -20,6 +20,7 @@ from reporter.core.terms import NoticeState
 
 T = TypeVar("T", int, str)
 ALL: Final = "all"
+AT_ONCE: Final = 8
 JSON: Final = {"content-type": "application/json; charset=utf-8"}
 _MOBILE = re.compile(r"(?:(?:\+|00)?86)?(1[0-9]{10})")
 _BETWEEN = re.compile(r"[\s\u2010-\u2015-]")
@@ -78,6 +79,12 @@ def split(target: str) -> tuple[str, list[str]]:
     """`ops-group@138…@139…` → the account's name, and whom to mention."""
     account, *named = target.split("@")
     return account, [name for name in named if name]
+
+
+def part(address: str) -> tuple[str, int]:
+    """The account, and how many sendings it carries at once: whomever they mention, they go to one group."""
+    account, _ = split(address)
+    return account, AT_ONCE
 
 
 def mobiles(message: Message, named: list[str]) -> list[str]:

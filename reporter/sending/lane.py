@@ -87,6 +87,8 @@ class Lane:
         self._by_standing: Counter[Standing] = Counter()
         """How many are under way to parts that stand so."""
         self._standings: OrderedDict[str, Standing] = OrderedDict()
+        self._paused: OrderedDict[str, float] = OrderedDict()
+        """Until when, by the monotonic clock, parts asked to be left alone."""
         self._ready: tuple[deque[Ready], ...] = tuple(deque() for _ in Rank)
         self._behind: tuple[dict[str, deque[Ready]], ...] = tuple({} for _ in Rank)
         """By part those that came to a full one, or to one whose like have all the places that they may have."""
@@ -143,6 +145,23 @@ class Lane:
                 del self._crowded_out[crowded]
                 self._release(crowded, theirs, 1)
                 coming[stands] += 1
+
+    def pause(self, address: str, seconds: float) -> None:
+        """The other side asked to be left alone for so long: the whole part, whichever notice it was said of."""
+        part, _ = self._part(address)
+        self._paused[part] = max(self._paused.get(part, 0.0), monotonic() + seconds)
+        self._paused.move_to_end(part)
+        if len(self._paused) > PARTS_MAX:
+            self._paused.popitem(last=False)
+
+    def paused_s(self, address: str) -> float:
+        """For how many seconds more nothing should be sent there."""
+        part, _ = self._part(address)
+        if (until_s := self._paused.get(part)) is None:
+            return 0.0
+        if (rest_s := until_s - monotonic()) <= 0:
+            del self._paused[part]
+        return max(0.0, rest_s)
 
     def overdue(self, held_s_max: float = HELD_S_MAX) -> list[Taken]:
         """Takes out those that have waited for so long: to be given back."""

@@ -11,6 +11,8 @@ from reporter.core.terms import NoticeReason
 
 RETRY_AFTER_S: Final = (2, 6, 18, 54, 160, 300, 600)
 """Waits between the attempts, each ±20 %; the last one stays."""
+PAUSE_S_MAX: Final = 600.0
+"""How long anybody is left alone who asks to be."""
 ATTEMPTS_MIN: Final = 8
 TRIED_FOR: Final = timedelta(minutes=30)
 """A notice is tried so often and for so long, whichever takes longer. Where the ladder speaks often, eight attempts are
@@ -39,7 +41,7 @@ def retry_after_s(notice: Taken, left_s: float | None, not_before_s: float = 0.0
     wait_s = RETRY_AFTER_S[min(notice.attempts, len(RETRY_AFTER_S)) - 1] * random.uniform(0.8, 1.2)
     if left_s is not None:
         wait_s = min(wait_s, max(left_s / 2, SHORT_S))
-    return max(wait_s, min(not_before_s, RETRY_AFTER_S[-1]))
+    return max(wait_s, min(not_before_s, PAUSE_S_MAX))
 
 
 def next_step_at(notice: Taken, words: Words, now: datetime) -> datetime | None:

@@ -17,7 +17,7 @@ from reporter.core.notice import NoticeResult, Taken, Words, is_acknowledgeable,
 from reporter.core.terms import NoticeState
 from reporter.sending import links
 from reporter.sending.lane import HANGS_S, Lane, Load, Ready
-from reporter.sending.patience import is_spent, next_step_at, retry_after_s
+from reporter.sending.patience import PAUSE_S_MAX, is_spent, next_step_at, retry_after_s
 from reporter.sending.texts import Renders, Texts
 from reporter.sending.wording import message
 from reporter.timesource import TimeSource
@@ -156,6 +156,8 @@ class Sender:
     async def _send(self, lane: Lane, ready: Ready) -> Back:
         """One attempt; whatever happens, there is a result."""
         started_s, notice = monotonic(), ready.notice
+        if (rest_s := lane.paused_s(notice.address)) > 0:
+            return Back(notice.channel, notice.id, left_alone(notice, self._time, rest_s))
         try:
             came = await self._attempt(lane, notice, self._text(ready), ready.load.words)
         except Exception as error:
@@ -188,6 +190,8 @@ class Sender:
         except ChannelError as error:
             if error.permanent:
                 return result(notice, NoticeState.FAILED, str(error))
+            if error.retry_after_s:
+                lane.pause(notice.address, min(error.retry_after_s, PAUSE_S_MAX))
             return later(notice, words, self._time, str(error), error.retry_after_s)
         except TimeoutError:
             return later(notice, words, self._time, f"no answer within {self._send_timeout_s:g} s")
@@ -207,6 +211,14 @@ def later(
         left_s = (time.to_real(speaks_at) - time.to_real(now)).total_seconds()
     wait_s = retry_after_s(notice, left_s, not_before_s)
     return result(notice, NoticeState.QUEUED, detail, time_in(time, wait_s))
+
+
+def left_alone(notice: Taken, time: TimeSource, rest_s: float) -> NoticeResult:
+    """No attempt, but one later: whoever it goes to asked to be left alone, on account of another notice."""
+    came = result(
+        notice, NoticeState.QUEUED, f"left alone for {rest_s:.0f} s, as asked", time_in(time, rest_s)
+    )
+    return came._replace(was_sent=False, tells_of_channel=False)
 
 
 def time_in(time: TimeSource, seconds: float) -> datetime:

@@ -9,7 +9,7 @@ import pytest
 from reporter.core.turns import Rank
 from reporter.engine import notify
 from reporter.values import Tables
-from tests.contract.hooks import status
+from tests.contract.hooks import said, status
 from tests.unit.noticeworld import NOW, World, eventually, running
 
 
@@ -26,6 +26,30 @@ async def test_who_asks_for_a_pause_is_left_alone_that_long(world: World) -> Non
 
     (notice,) = await world.notices()
     assert timedelta(seconds=99) < notice.next_try_at - NOW < timedelta(seconds=102)
+
+
+async def test_a_group_that_asks_for_a_pause_has_it_from_all_and_no_attempt_is_lost_to_it(
+    world: World,
+) -> None:
+    """It asks on account of one notice; whomever the others mention, they go to the same group."""
+    world.hooks.answers["/robot/send"] = said({"errcode": 130101, "errmsg": "send too fast"})
+    for number in range(20):
+        await world.add(1, "dingtalk", f"ops@138000000{number:02}")
+    accounts = Tables({"dingtalk": {"ops": {"token": "some-token", "base_url": world.hooks.url("")}}})
+
+    async def all_postponed() -> bool:
+        return all(notice.note for notice in await world.notices())
+
+    async with running(world.notifier(accounts=accounts)):
+        await eventually(all_postponed)
+
+    assert len(world.hooks.asked) == 2
+    notices = await world.notices()
+    assert sorted(notice.attempts for notice in notices) == [0] * 18 + [1] * 2
+    assert all(
+        timedelta(seconds=55) < notice.next_try_at - NOW <= timedelta(seconds=60) for notice in notices
+    )
+    assert await world.states() == ["queued"] * 20
 
 
 async def test_six_who_hang_keep_nobody_from_whoever_answers(world: World) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, exists, insert, literal, null, select, union_a
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.command import Command, Message, Problem
-from reporter.core.instants import parse, rfc3339
+from reporter.core.instants import read_back, rfc3339
 from reporter.core.terms import CommandKind
 from reporter.store import models as m
 from reporter.store.bulk import insert_rows
@@ -211,7 +211,7 @@ def _command(row: Any) -> Command:
         kind=CommandKind(kept["kind"]),
         source=kept["source"],
         id=kept["id"],
-        received_at=parse(kept["received_at"]),
+        received_at=read_back(kept["received_at"]),
         unit=kept["unit"],
         data=kept["data"],
         digest=row.digest,

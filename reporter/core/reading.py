@@ -208,6 +208,33 @@ class Report:
     elements: Mapping[str, object]
 
 
+def _listed(read_item: Reader) -> Reader:
+    """Reads a list item by item."""
+
+    def read(value: object, path: str) -> object:
+        if not isinstance(value, list):
+            raise _unreadable(path, "must be a list")
+        problems: list[Problem] = []
+        for index, item in enumerate(value):
+            try:
+                read_item(item, f"{path}.{index}")
+            except _Unreadable as unreadable:
+                problems += unreadable.problems
+        if problems:
+            raise _Unreadable(*problems)
+        return value
+
+    return read
+
+
+_SHOWN_READERS: Mapping[str, Reader] = {
+    "text": _text,
+    "call": _members(dict.fromkeys(("caller", "answered_by", "phone"), _text)),
+    "attachments": _listed(_members(dict.fromkeys(("name", "sha256", "object"), _text))),
+}
+"""The parts of a report that no rule depends on: kept and shown as sent, whatever they are."""
+
+
 def report(data: Mapping[str, object]) -> tuple[Report, list[Problem]]:
     """Reads a filed report. A form that is absent or unreadable counts as written: the message itself is text."""
     problems: list[Problem] = []
@@ -232,13 +259,12 @@ def report(data: Mapping[str, object]) -> tuple[Report, list[Problem]]:
     if elements is not None and not isinstance(elements, Mapping):
         problems.append(Problem("elements", "must be an object, one member per element"))
         elements = None
-    for name, shape, words in (
-        ("text", str, "text"),
-        ("call", Mapping, "an object"),
-        ("attachments", list, "a list"),
-    ):
-        if data.get(name) is not None and not isinstance(data[name], shape):
-            problems.append(Problem(name, f"must be {words}"))
+    for name, read in _SHOWN_READERS.items():
+        if data.get(name) is not None:
+            try:
+                read(data[name], name)
+            except _Unreadable as unreadable:
+                problems += unreadable.problems
     return Report(covers, form, author, elements or {}), problems
 
 

@@ -47,6 +47,11 @@ class Seen:
     received_at: datetime | None = None
 
 
+async def has_taken(connection: AsyncConnection, key: bytes) -> bool:
+    """Whether the identity whose key this is has taken effect already."""
+    return (await connection.execute(select(INBOX.c.digest).where(INBOX.c.key == key))).first() is not None
+
+
 async def load_seen(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[bytes, Seen]:
     """Those of `keys` that took effect or, else, are held."""
     seen: dict[bytes, Seen] = {}

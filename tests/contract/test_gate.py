@@ -88,6 +88,18 @@ async def test_a_redelivery_answers_with_the_same_incident_and_anomalies(world: 
     assert (await world.incident(first.incident or ""))["unit"] == "city"
 
 
+async def test_what_cannot_be_read_within_a_report_is_named(world: World) -> None:
+    incident = await world.open()
+
+    outcome = await world.tell(
+        "filed", incident, 5, text="x", call={"caller": 5}, attachments=[5, {"name": {}}], covers=["initial"]
+    )
+
+    named = {f"field_invalid:{path}" for path in ("call.caller", "attachments.0", "attachments.1.name")}
+    assert (outcome.kind, set(outcome.anomalies)) == (OutcomeKind.ACCEPTED, named)
+    assert (await world.clocks(incident))["initial"]["verdict"] == "on_time"
+
+
 async def test_a_bad_command_delays_none_of_those_beside_it(world: World) -> None:
     commands = [world.command("occurred", 1, f"e{number}", **facts()) for number in range(20)]
     commands[7] = world.command("occurred", 1, "e7", occurred=instant(0))

@@ -124,7 +124,15 @@ def test_a_report_is_read(data: dict[str, Any], covers: tuple[str, ...] | None, 
         ({"elements": []}, "elements"),
         ({"text": 5}, "text"),
         ({"call": "110"}, "call"),
+        ({"call": {"caller": 5, "answered_by": "李四"}}, "call.caller"),
+        ({"call": {"phone": ["110"]}}, "call.phone"),
         ({"attachments": {}}, "attachments"),
+        ({"attachments": [{"name": "图.jpg"}, 5]}, "attachments.1"),
+        ({"attachments": [{"name": {}}]}, "attachments.0.name"),
+        (
+            {"attachments": [{"name": "图.jpg", "sha256": 5, "object": "attachments/5"}]},
+            "attachments.0.sha256",
+        ),
     ],
 )
 def test_what_cannot_be_read_of_a_report_is_named_and_counts_as_absent(
@@ -134,6 +142,19 @@ def test_what_cannot_be_read_of_a_report_is_named_and_counts_as_absent(
 
     assert paths(problems) == [path] == paths(reading.problems(CommandKind.FILED, data))
     assert (report.covers, report.form, report.author, report.elements) == (None, Form.WRITTEN, None, {})
+
+
+def test_everything_that_cannot_be_read_of_a_report_is_named() -> None:
+    data = {
+        "call": {"caller": 5, "phone": {}},
+        "attachments": [5, {"name": {}, "object": 1}, None],
+        "form": "fax",
+    }
+
+    assert set(paths(reading.report(data)[1])) == {
+        "call.caller", "call.phone", "attachments.0", "attachments.1.name", "attachments.1.object",
+        "attachments.2", "form",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("said", ["阀门破裂", {"pending": "正在核实"}, {"none": True}])

@@ -309,6 +309,8 @@ def problems(kind: CommandKind, data: Mapping[str, object]) -> list[Problem]:
         if data.get("title") is None:
             found.append(Problem("title", "a title is required"))
         return found + _texts(data, optional=("schedule", "unit"))
+    if kind is CommandKind.WITHDRAWN and isinstance(data.get("duplicate_of"), str):
+        return _texts(data, optional=("reason",))  # that it is a duplicate says why
     found += _texts(data, required=("reason",))
     if kind is CommandKind.AMENDED and not incident_facts(data)[0] and not found:
         found.append(Problem("", "an amendment must correct at least one fact"))

@@ -140,11 +140,12 @@ COMMAND_SCHEMAS: dict[CommandKind, tuple[str, Schema]] = {
     ),
     CommandKind.WITHDRAWN: (
         "Withdrawn",
-        sent(
-            {**_REASON, "duplicate_of": UUID},
-            ["reason"],
-            "A false alarm, or a duplicate of another incident.",
-        ),
+        {
+            **sent(
+                {**_REASON, "duplicate_of": UUID}, (), "A false alarm, or a duplicate of another incident."
+            ),
+            "anyOf": [{"required": ["reason"]}, {"required": ["duplicate_of"]}],
+        },
     ),
     CommandKind.CLOSED: ("Closed", sent(_REASON, ["reason"], "Ends an incident.")),
     CommandKind.REOPENED: ("Reopened", sent(_REASON, ["reason"], "Undoes a withdrawal or a closure.")),

@@ -311,3 +311,11 @@ async def test_everything_that_is_wrong_is_named_at_once(
     answer = await client.post(f"/api/v1/incidents/{incident['id']}/{command}", json=data)
 
     assert sorted(paths(answer)) == sorted(wrong)
+
+
+async def test_a_duplicate_is_withdrawn_without_a_reason(world: World) -> None:
+    incident, survivor = await world.open(), await world.open()
+
+    shown = await world.post(incident, "withdrawal", duplicate_of=survivor["id"])
+
+    assert (shown["state"], shown["duplicate_of"], shown["anomalies"]) == ("withdrawn", survivor["id"], [])

@@ -221,6 +221,13 @@ def test_the_strict_door_asks_for_a_reason(kind: str) -> None:
     assert reading.problems(KINDS[kind], {"grade": "I", "reason": "核实"}) == []
 
 
+def test_a_duplicate_needs_no_reason() -> None:
+    assert reading.problems(CommandKind.WITHDRAWN, {"duplicate_of": ID}) == []
+    assert paths(reading.problems(CommandKind.WITHDRAWN, {"duplicate_of": ID, "reason": 5})) == ["reason"]
+    assert paths(reading.problems(CommandKind.WITHDRAWN, {"duplicate_of": 5})) == ["reason", "duplicate_of"]
+    assert paths(reading.problems(CommandKind.CLOSED, {"duplicate_of": ID})) == ["reason"]
+
+
 def test_the_strict_door_asks_for_a_title_and_names_every_path_at_once() -> None:
     assert paths(reading.problems(CommandKind.OCCURRED, {})) == ["title"]
     wrong = facts(grade="2", occurred="soon", unit=5)

@@ -6,6 +6,8 @@ from functools import lru_cache
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)  # exclusive: years 1970-2199 are read
+EXPECTED_ZH = "应为 1970 至 2199 年间、带时差的 RFC 3339 时刻"
+"""What `parse` reads, for whoever tells a person of its errors."""
 _FORM = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )

@@ -297,7 +297,10 @@ SCHEMAS: dict[str, Schema] = {
                 "stream_seq": maybe(COUNT),
                 "received_at": INSTANT,
                 "recorded_at": INSTANT,
-                "noticed_at": maybe(INSTANT),
+                "noticed_at": {
+                    **maybe(INSTANT),
+                    "description": "when a held message was noticed; rejected ones are noticed by subject, together",
+                },
                 "reasons": ERRORS,
                 "incident": maybe(UUID),
                 "headers_base64": TEXT,

@@ -43,7 +43,7 @@ _DERIVED = (FactKind.OPENED, FactKind.AMENDED, FactKind.REPORTED)
 def _is_sticky(kind: FactKind, anomaly: str) -> bool:
     return (
         anomaly in STICKY
-        or anomaly == field_invalid("unit")
+        or anomaly in (field_invalid("unit"), field_invalid("reason"))
         or (kind not in _DERIVED and anomaly.startswith(field_invalid("")))
     )
 

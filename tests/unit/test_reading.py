@@ -1,5 +1,6 @@
 """Reading `data`: what can be read is a fact, what cannot is named with its path."""
 
+import re
 from typing import Any
 
 import pytest
@@ -219,6 +220,24 @@ def test_the_strict_door_asks_for_a_reason(kind: str) -> None:
     assert "reason" in paths(reading.problems(KINDS[kind], {"grade": "I"}))
     assert "reason" in paths(reading.problems(KINDS[kind], {"grade": "I", "reason": " "}))
     assert reading.problems(KINDS[kind], {"grade": "I", "reason": "核实"}) == []
+
+
+@pytest.mark.parametrize("title", ["\u200b", "\u200b \u2060"])
+def test_a_title_that_nobody_can_see_opens_an_incident_on_the_bus_alone(title: str) -> None:
+    assert incident_facts({"title": title})[1] == []
+    assert paths(reading.problems(CommandKind.OCCURRED, {"title": title})) == ["title"]
+    assert reading.problems(CommandKind.OCCURRED, {"title": f"{title}火情"}) == []
+
+
+@pytest.mark.parametrize("kind", list(CommandKind))
+def test_what_is_wrong_is_said_in_both_languages(kind: CommandKind) -> None:
+    names = ("title", "occurred", "aware", "grade", "sensitive", "place", "casualties", "covers", "form", "author",
+             "elements", "text", "call", "attachments", "notice", "duplicate_of")  # fmt: skip
+
+    found = reading.problems(kind, {**dict.fromkeys(names, 5), "place": {"lat": "x", "lon": 200}})
+
+    assert found
+    assert all(re.match(r".*[\u4e00-\u9fff].* / .*[a-z]", problem.message) for problem in found)
 
 
 def test_a_duplicate_needs_no_reason() -> None:

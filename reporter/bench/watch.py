@@ -19,7 +19,7 @@ from typing import Final, Self
 from reporter.bench.plain import Plain
 from reporter.bench.reference import now_us
 from reporter.bench.results import BenchError
-from reporter.core.instants import parse
+from reporter.core.instants import read_back
 from reporter.timesource import micros
 
 PERIOD_S: Final = 0.002
@@ -102,7 +102,7 @@ class Watch:
         found = []
         for text, seen_us in self.committed_us("breached").items():
             line = json.loads(text)
-            due = micros(parse(line["at"]))
+            due = micros(read_back(line["at"]))
             found.append(Breach(line["incident"], line["body"]["obligation"], due, seen_us))
         return found
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from reporter.cli.verb import CLIENT, Call, Document, verb
-from reporter.core.instants import parse
+from reporter.core.instants import read_back
 from reporter.core.plain import Words, channel_words, recipient_words, step_words
 from reporter.core.terms import ClockState, Mode, NoticeReason, NoticeState, Verdict, label
 from reporter.timesource import SystemTime, sleep
@@ -54,14 +54,14 @@ def countdown(span: timedelta) -> str:
 def standing(clock: Document, now: datetime, language: str = "zh") -> Standing:
     """How `clock`, as the API shows it, stands at `now`."""
     zh = language == "zh"
-    due = parse(clock["due_at"])
+    due = read_back(clock["due_at"])
     verdict = Verdict(clock["verdict"]) if clock["verdict"] else None
     state = ClockState(clock["state"])
     word = label(verdict, language) if verdict else label(state, language)
     if state is ClockState.STOPPED:
         return Standing("◇", word, "", "dim")
     if state is ClockState.MET:
-        met = parse(clock["met_at"]) if clock["met_at"] else due
+        met = read_back(clock["met_at"]) if clock["met_at"] else due
         apart = countdown(due - met)
         span = (
             (f"晚 {apart}" if zh else f"{apart} late")
@@ -77,14 +77,14 @@ def standing(clock: Document, now: datetime, language: str = "zh") -> Standing:
         gone = countdown(now - due)
         return Standing("■", word, f"已过 {gone}" if zh else f"{gone} ago", "bold red")
     left = countdown(due - now)
-    if due - now <= (due - parse(clock["starts_at"])) / SOON_SHARE:
+    if due - now <= (due - read_back(clock["starts_at"])) / SOON_SHARE:
         return Standing("▲", "将到期" if zh else "Due soon", f"剩 {left}" if zh else f"{left} left", "yellow")
     return Standing("●", word, f"剩 {left}" if zh else f"{left} left", "")
 
 
 def local(at: str | None, zone: str, form: str = "%m-%d %H:%M:%S") -> str:
     """An instant of the API in the people's zone; empty for None."""
-    return parse(at).astimezone(ZoneInfo(zone)).strftime(form) if at else ""
+    return read_back(at).astimezone(ZoneInfo(zone)).strftime(form) if at else ""
 
 
 def marked_title(incident: Document, language: str = "zh") -> str:

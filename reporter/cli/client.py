@@ -10,7 +10,7 @@ import httpx
 
 from reporter.cli.trouble import Trouble, WrongUsage
 from reporter.cli.verb import Document
-from reporter.core.instants import parse
+from reporter.core.instants import read_back
 from reporter.settings import Settings
 from reporter.timesource import SystemTime, sleep
 
@@ -75,7 +75,7 @@ class Api:
         """The service's own time (a demo's runs apart from the machine's)."""
         answer = await self._request("GET", "/readyz")
         told = answer.json().get("now") if "json" in answer.headers.get("content-type", "") else None
-        return parse(told) if told else SystemTime().now()
+        return read_back(told) if told else SystemTime().now()
 
     async def _send(self, method: str, path: str, **more: Any) -> httpx.Response:  # Any: httpx's own keywords
         answer = await self._request(method, path, **more)

@@ -262,7 +262,10 @@ def register(app: typer.Typer) -> None:
     async def withdraw(
         call: Call,
         incident: Incident,
-        reason: Reason,
+        reason: Annotated[
+            str | None,
+            typer.Option("--reason", help="原因；重复事件可不填。Why; not needed for a duplicate."),
+        ] = None,
         duplicate_of: Annotated[
             str | None,
             typer.Option("--duplicate-of", help="与此事件重复，报告并入其中。It is the same as this one."),
@@ -270,6 +273,11 @@ def register(app: typer.Typer) -> None:
         key: Key = None,
     ) -> None:
         """撤回误报，或并入另一事件。Withdraws a false alarm, or joins it to another incident."""
+        if reason is None and duplicate_of is None:
+            raise WrongUsage(
+                "请用 --reason 说明原因，或用 --duplicate-of 指明与哪起事件重复",
+                "say why with --reason, or of which incident it is a duplicate with --duplicate-of",
+            )
         body = given(reason=reason, duplicate_of=duplicate_of)
         await _post(call, "/incidents/{}/withdrawal", body, key, incident)
 

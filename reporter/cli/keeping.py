@@ -92,7 +92,7 @@ def register(app: typer.Typer) -> None:
             outcomes = await gate.replay(message)
         if message is not None and not outcomes:
             raise Trouble(
-                f"没有待处理的消息 {message}", f"no rejected or held message has the number {message}"
+                f"没有编号为 {message} 的消息", f"no message that was set aside has the number {message}"
             )
         items = [
             {

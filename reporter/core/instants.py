@@ -6,6 +6,8 @@ from functools import lru_cache
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)  # exclusive: years 1970-2199 are read
+EXPECTED_ZH = "应为 1970 至 2199 年间、带时差的 RFC 3339 时刻"
+"""What `parse` reads, for whoever tells a person of its errors."""
 _FORM = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
@@ -28,8 +30,19 @@ def maybe_rfc3339(at: datetime | None) -> str | None:
 
 
 def parse(text: object) -> datetime:
-    """Reads an RFC 3339 instant with offset, in UTC; digits past the microsecond are cut; a leap second (:60) is
-    the next second's :00. Errors: ValueError saying what is wrong, also outside the years 1970-2199.
+    """Reads an instant that somebody sent. Errors: ValueError as `read_back`, also outside the years 1970-2199."""
+    at = read_back(text)
+    if not EARLIEST <= at < LATEST:
+        msg = "outside the years 1970 to 2199"
+        raise ValueError(msg)
+    return at
+
+
+def read_back(text: object) -> datetime:
+    """Reads an instant that the product wrote, of whatever year: what is due after one that was sent may lie past 2199.
+
+    RFC 3339 with offset, in UTC; digits past the microsecond are cut; a leap second (:60) is the next second's :00.
+    Errors: ValueError saying what is wrong.
     """
     if not isinstance(text, str) or not (found := _FORM.fullmatch(text)):
         msg = "not an RFC 3339 instant with offset, such as 2026-11-23T14:00:00+08:00"
@@ -48,13 +61,10 @@ def parse(text: object) -> datetime:
         _offset(zone),
     )
     try:
-        at = at.astimezone(UTC) + timedelta(seconds=leap)
+        return at.astimezone(UTC) + timedelta(seconds=leap)
     except OverflowError:
-        at = datetime(1, 1, 1, tzinfo=UTC)
-    if not EARLIEST <= at < LATEST:
-        msg = "outside the years 1970 to 2199"
-        raise ValueError(msg)
-    return at
+        msg = "outside the years 1 to 9999"
+        raise ValueError(msg) from None
 
 
 def _offset(zone: str) -> timezone:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple  # Any: a document of JSON
 
-from reporter.core.instants import maybe_rfc3339, parse, rfc3339
+from reporter.core.instants import maybe_rfc3339, read_back, rfc3339
 from reporter.core.schedule import Step
 from reporter.core.terms import NoticeReason
 
@@ -149,15 +149,15 @@ def remembered(ladder: Ladder) -> dict[str, object]:
 
 def recalled(kept: Mapping[str, Any]) -> Ladder:
     """The ladder that `remembered` was given, to be armed anew."""
-    due_at = parse(kept["due_at"])
+    due_at = read_back(kept["due_at"])
     return Ladder(
         due_at,
         due_at,
         kept["position"],
         kept["top"],
         None,
-        [Repetition(step, count, parse(at) if at else None) for step, count, at in kept["repetitions"]],
-        {parse(at): position for at, position in kept["earlier"]},
+        [Repetition(step, count, read_back(at) if at else None) for step, count, at in kept["repetitions"]],
+        {read_back(at): position for at, position in kept["earlier"]},
     )
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
 from re import compile as pattern
+from unicodedata import category
 
 from reporter.core.command import Problem, incident_id
-from reporter.core.instants import parse
+from reporter.core.instants import EXPECTED_ZH, parse
 from reporter.core.terms import Category, CommandKind, Form, Grade, Mode
 
 INCIDENT_ID = pattern(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -27,6 +28,8 @@ class Occurrence:
     latest: datetime
 
 
+_TEXT = "应为文本 / must be text"
+_FILLED = "应为非空文本 / must be text that is not blank"
 Reader = Callable[[object, str], object]
 """Reads the value found at a path, or raises `_Unreadable`."""
 
@@ -46,13 +49,13 @@ def _unreadable(path: str, message: str) -> _Unreadable:
 
 def _text(value: object, path: str) -> str:
     if not isinstance(value, str):
-        raise _unreadable(path, "must be text")
+        raise _unreadable(path, _TEXT)
     return value
 
 
 def _filled(value: object, path: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise _unreadable(path, "must be text that is not blank")
+        raise _unreadable(path, _FILLED)
     return value.strip()
 
 
@@ -60,7 +63,7 @@ def _instant(value: object, path: str) -> datetime:
     try:
         return parse(value)
     except ValueError as error:
-        raise _unreadable(path, str(error)) from None
+        raise _unreadable(path, f"{EXPECTED_ZH} / {error}") from None
 
 
 def _occurrence(value: object, path: str) -> Occurrence:
@@ -81,7 +84,7 @@ def _occurrence(value: object, path: str) -> Occurrence:
 
 def _flag(value: object, path: str) -> bool:
     if not isinstance(value, bool):
-        raise _unreadable(path, "must be true or false")
+        raise _unreadable(path, "应为 true 或 false / must be true or false")
     return value
 
 
@@ -91,7 +94,7 @@ def _word(words: type[Category] | type[Grade] | type[Mode] | type[Form]) -> Call
 
     def read(value: object, path: str) -> str:
         if not isinstance(value, str) or value not in valid:
-            raise _unreadable(path, f"must be one of {listing}")
+            raise _unreadable(path, f"取值 / must be one of {listing}")
         return value
 
     return read
@@ -100,9 +103,9 @@ def _word(words: type[Category] | type[Grade] | type[Mode] | type[Form]) -> Call
 def _degrees(limit: int) -> Reader:
     def read(value: object, path: str) -> object:
         if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-            raise _unreadable(path, "must be a number of degrees")
+            raise _unreadable(path, "应为度数 / must be a number of degrees")
         if abs(value) > limit:
-            raise _unreadable(path, f"must be between -{limit} and {limit} degrees")
+            raise _unreadable(path, f"应在 ±{limit} 度以内 / must be between -{limit} and {limit} degrees")
         return value
 
     return read
@@ -110,7 +113,7 @@ def _degrees(limit: int) -> Reader:
 
 def _count(value: object, path: str) -> object:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise _unreadable(path, "must be a whole number, 0 or more")
+        raise _unreadable(path, "应为非负整数 / must be a whole number, 0 or more")
     return value
 
 
@@ -119,7 +122,7 @@ def _members(readers: Mapping[str, Reader]) -> Reader:
 
     def read(value: object, path: str) -> object:
         if not isinstance(value, Mapping):
-            raise _unreadable(path, f"must be an object with {', '.join(readers)}")
+            raise _unreadable(path, f"应为对象，含 / must be an object with {', '.join(readers)}")
         readable: dict[str, object] = dict(value)
         problems: list[Problem] = []
         for name, read_member in readers.items():
@@ -208,6 +211,33 @@ class Report:
     elements: Mapping[str, object]
 
 
+def _listed(read_item: Reader) -> Reader:
+    """Reads a list item by item."""
+
+    def read(value: object, path: str) -> object:
+        if not isinstance(value, list):
+            raise _unreadable(path, "应为列表 / must be a list")
+        problems: list[Problem] = []
+        for index, item in enumerate(value):
+            try:
+                read_item(item, f"{path}.{index}")
+            except _Unreadable as unreadable:
+                problems += unreadable.problems
+        if problems:
+            raise _Unreadable(*problems)
+        return value
+
+    return read
+
+
+_SHOWN_READERS: Mapping[str, Reader] = {
+    "text": _text,
+    "call": _members(dict.fromkeys(("caller", "answered_by", "phone"), _text)),
+    "attachments": _listed(_members(dict.fromkeys(("name", "sha256", "object"), _text))),
+}
+"""The parts of a report that no rule depends on: kept and shown as sent, whatever they are."""
+
+
 def report(data: Mapping[str, object]) -> tuple[Report, list[Problem]]:
     """Reads a filed report. A form that is absent or unreadable counts as written: the message itself is text."""
     problems: list[Problem] = []
@@ -217,28 +247,29 @@ def report(data: Mapping[str, object]) -> tuple[Report, list[Problem]]:
         if isinstance(named, list) and all(isinstance(name, str) for name in named):
             covers = tuple(dict.fromkeys(named)) or None
         else:
-            problems.append(Problem("covers", "must be a list of obligation names"))
+            problems.append(Problem("covers", "应为报送义务名称的列表 / must be a list of obligation names"))
     form = Form.WRITTEN
     if (said := data.get("form")) is not None:
         if isinstance(said, str) and said in ("phone", "written"):
             form = Form(said)
         else:
-            problems.append(Problem("form", "must be one of phone, written"))
+            problems.append(Problem("form", "取值 / must be one of phone, written"))
     author = data.get("author")
     if author is not None and not isinstance(author, str):
-        problems.append(Problem("author", "must be text"))
+        problems.append(Problem("author", _TEXT))
         author = None
     elements = data.get("elements")
     if elements is not None and not isinstance(elements, Mapping):
-        problems.append(Problem("elements", "must be an object, one member per element"))
+        problems.append(
+            Problem("elements", "应为对象，每要素一项 / must be an object, one member per element")
+        )
         elements = None
-    for name, shape, words in (
-        ("text", str, "text"),
-        ("call", Mapping, "an object"),
-        ("attachments", list, "a list"),
-    ):
-        if data.get(name) is not None and not isinstance(data[name], shape):
-            problems.append(Problem(name, f"must be {words}"))
+    for name, read in _SHOWN_READERS.items():
+        if data.get(name) is not None:
+            try:
+                read(data[name], name)
+            except _Unreadable as unreadable:
+                problems += unreadable.problems
     return Report(covers, form, author, elements or {}), problems
 
 
@@ -260,10 +291,14 @@ def target(kind: CommandKind, data: Mapping[str, object]) -> str | Problem:
         source, id_ = event.get("source"), event.get("id")
         if isinstance(source, str) and source and isinstance(id_, str) and id_:
             return incident_id(source, id_)
-        return Problem("event", "must name the source and the id of the occurred event")
+        return Problem(
+            "event", "须写明登记消息的 source 与 id / must name the source and the id of the occurred event"
+        )
     if not isinstance(named, str) or not INCIDENT_ID.fullmatch(named.lower()):
         return Problem(
-            "incident", f"{kind.value} must name its incident by id, or its occurred event by source and id"
+            "incident",
+            f"须写明事件的编号，或登记消息的 source 与 id / {kind.value} must name its incident by id, or its "
+            "occurred event by source and id",
         )
     return named.lower()
 
@@ -279,13 +314,18 @@ def problems(kind: CommandKind, data: Mapping[str, object]) -> list[Problem]:
     if kind is CommandKind.ACKNOWLEDGED:
         return _texts(data, optional=("notice", "by"))
     found = incident_facts(data)[1] if kind in (CommandKind.OCCURRED, CommandKind.AMENDED) else []
+    title = data.get("title")
+    if isinstance(title, str) and title.strip() and not _visible(title).strip():
+        found.append(Problem("title", _FILLED))  # on the bus not even this is a reason to lose an emergency
     if kind is CommandKind.OCCURRED:
         if data.get("title") is None:
-            found.append(Problem("title", "a title is required"))
+            found.append(Problem("title", "事件名称必填 / a title is required"))
         return found + _texts(data, optional=("schedule", "unit"))
+    if kind is CommandKind.WITHDRAWN and isinstance(data.get("duplicate_of"), str):
+        return _texts(data, optional=("reason",))  # that it is a duplicate says why
     found += _texts(data, required=("reason",))
     if kind is CommandKind.AMENDED and not incident_facts(data)[0] and not found:
-        found.append(Problem("", "an amendment must correct at least one fact"))
+        found.append(Problem("", "未更正任何事实 / an amendment must correct at least one fact"))
     if kind is CommandKind.WITHDRAWN:
         found += _texts(data, optional=("duplicate_of",))
     if kind is CommandKind.FOUND:
@@ -293,16 +333,21 @@ def problems(kind: CommandKind, data: Mapping[str, object]) -> list[Problem]:
     return found
 
 
+def _visible(text: str) -> str:
+    """The text without characters that only say how to show others, such as the zero-width space."""
+    return "".join(character for character in text if category(character) != "Cf")
+
+
 def _texts(
     data: Mapping[str, object], required: tuple[str, ...] = (), optional: tuple[str, ...] = ()
 ) -> list[Problem]:
     found = [
-        Problem(name, "must be text that is not blank")
+        Problem(name, _FILLED)
         for name in required
         if not isinstance(value := data.get(name), str) or not value.strip()
     ]
     found += [
-        Problem(name, "must be text")
+        Problem(name, _TEXT)
         for name in optional
         if data.get(name) is not None and not isinstance(data[name], str)
     ]

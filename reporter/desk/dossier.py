@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any, Final  # Any: facts and reports are JSON
 from zoneinfo import ZoneInfo
 
-from reporter.core.instants import parse
+from reporter.core.instants import parse, read_back
 from reporter.core.plain import recipient_words
 from reporter.core.schedule import Edition
 from reporter.core.terms import Form, IncidentState, NoticeReason, NoticeState
@@ -213,7 +213,7 @@ def _report(
     return ShownReport(
         id=row.id,
         number=number,
-        received_at=parse(row.received_at),
+        received_at=read_back(row.received_at),
         form=Form(row.form),
         covers=tuple(titles.get(name, (name, name)) for name in row.covers),
         unit=units.get(row.unit, row.unit),

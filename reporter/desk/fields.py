@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from reporter.core.command import Problem
-from reporter.core.instants import parse
+from reporter.core.instants import EXPECTED_ZH, parse
 from reporter.desk.auth import Caller
 from reporter.desk.problems import forbidden, unfit
 
@@ -84,7 +84,7 @@ class Fields:
         try:
             return parse(value)
         except ValueError as error:
-            self._refuse(name, str(error))
+            self._refuse(name, f"{EXPECTED_ZH} / {error}")
             return None
 
     def texts(self, name: str) -> tuple[str, ...] | None:

@@ -17,11 +17,12 @@ from reporter.core import reading
 from reporter.core.canonical import canonical
 from reporter.core.command import Command, Outcome, OutcomeKind, Problem, identity
 from reporter.core.roster import ROOT
-from reporter.core.terms import CommandKind, IncidentState
+from reporter.core.terms import CommandKind, IncidentState, Mode
 from reporter.desk.auth import Caller
 from reporter.desk.problems import conflict, forbidden, not_found, unfit
 from reporter.desk.services import Desk
-from reporter.store import queries
+from reporter.engine.refusals import refused_mode, unknown_covers
+from reporter.store import inbox, queries
 
 COMMANDS: Final = {
     "reports": CommandKind.FILED,
@@ -78,9 +79,13 @@ async def give(desk: Desk, call: Call, path: str, incident_id: str, sent: dict[s
         if standing is None:
             raise not_found()
         if errors := _target_errors(sent, incident_id) + reading.problems(kind, data):
-            raise unfit(errors)
-        if not await queries.has_taken(connection, identity(source, call.key)):
-            await _check_fit(connection, call.caller, kind, standing, data)
+            errors += await _refused_names(connection, call.caller, kind, data)
+            raise unfit(errors + await _foreseen(connection, desk, kind, standing, data))
+        if not await inbox.has_taken(connection, identity(source, call.key)):
+            if misfit := _MISFITS.get((kind, IncidentState(standing.state))):
+                raise conflict(misfit)
+            if errors := await _refused_names(connection, call.caller, kind, data):
+                raise unfit(errors)
     outcome = await _submit(desk, call, kind, source, call.caller.unit, data)
     if outcome.kind is OutcomeKind.HELD:
         raise not_found()
@@ -144,21 +149,33 @@ def _target_errors(data: dict[str, object], incident_id: str) -> list[Problem]:
     return errors
 
 
-async def _check_fit(
+async def _refused_names(
+    connection: AsyncConnection, caller: Caller, kind: CommandKind, data: dict[str, object]
+) -> list[Problem]:
+    """What the data names and is not there. What is no text has been told of by the reader."""
+    notice = data.get("notice") if kind is CommandKind.ACKNOWLEDGED else None
+    if isinstance(notice, str) and not await queries.has_notice(connection, str(data["incident"]), notice):
+        return [Problem("notice", "本事件没有这条通知 / no such notice of this incident")]
+    survivor = data.get("duplicate_of") if kind is CommandKind.WITHDRAWN else None
+    if isinstance(survivor, str):
+        other = await queries.standing(connection, survivor.lower())
+        if other is None or not caller.sees(other) or survivor.lower() == data["incident"]:
+            return [Problem("duplicate_of", "没有这个事件 / no such incident, or this one itself")]
+    return []
+
+
+async def _foreseen(
     connection: AsyncConnection,
-    caller: Caller,
+    desk: Desk,
     kind: CommandKind,
     standing: queries.Standing,
     data: dict[str, object],
-) -> None:
-    """Errors: 409 where a new command does not fit the state, 422 where it names what is not there."""
-    if misfit := _MISFITS.get((kind, IncidentState(standing.state))):
-        raise conflict(misfit)
-    notice = data.get("notice") if kind is CommandKind.ACKNOWLEDGED else None
-    if notice is not None and not await queries.has_notice(connection, str(data["incident"]), str(notice)):
-        raise unfit([Problem("notice", "本事件没有这条通知 / no such notice of this incident")])
-    survivor = data.get("duplicate_of") if kind is CommandKind.WITHDRAWN else None
-    if survivor is not None:
-        other = await queries.standing(connection, str(survivor).lower())
-        if other is None or not caller.sees(other) or str(survivor).lower() == data["incident"]:
-            raise unfit([Problem("duplicate_of", "没有这个事件 / no such incident, or this one itself")])
+) -> list[Problem]:
+    """What the gate would refuse besides: whoever mends what could not be read should not be told of the rest next."""
+    problem = None
+    if kind is CommandKind.FILED:
+        edition = await desk.editions.of(connection, standing.edition_digest)
+        problem = unknown_covers(edition, data)
+    elif kind is CommandKind.AMENDED:
+        problem = refused_mode(Mode(standing.mode), data)
+    return [] if problem is None else [problem]

@@ -11,7 +11,7 @@ from datetime import date, datetime
 from fastapi import Request
 
 from reporter.core.command import Problem
-from reporter.core.instants import parse
+from reporter.core.instants import EXPECTED_ZH, parse
 from reporter.desk.auth import Caller
 from reporter.desk.problems import forbidden, not_found, unfit
 from reporter.store.queries import Scope
@@ -64,7 +64,7 @@ class Parameters:
         try:
             return parse(re.sub(r" (\d\d:\d\d)$", r"+\1", value) if value.count(":") > 2 else value)
         except ValueError as error:
-            self._refuse(name, str(error))
+            self._refuse(name, f"{EXPECTED_ZH} / {error}")
             return None
 
     def count(self, name: str, default: int, most: int) -> int:

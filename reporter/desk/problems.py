@@ -14,6 +14,7 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Mount
 
 from reporter.core.command import Problem
 
@@ -25,6 +26,8 @@ FRAMEWORK_WORDS = {
     405: "此处不接受这种请求 / such a request is not taken here",
 }
 """What is said where the framework itself finds no route."""
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 log = logging.getLogger(__name__)
 
@@ -119,9 +122,12 @@ def install(
 
     async def framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_methods(app, request))
         code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
         detail = FRAMEWORK_WORDS.get(error.status_code, str(error.detail))
-        return await answered(request, HttpProblem(error.status_code, code, detail, headers=error.headers))
+        return await answered(request, HttpProblem(error.status_code, code, detail, headers=headers))
 
     async def database(request: Request, error: Exception) -> Response:
         log.error("the database cannot be used: %s", error)
@@ -136,3 +142,21 @@ def install(
     app.add_exception_handler(PoolTimeout, database)
     app.add_exception_handler(OperationalError, database)
     app.add_exception_handler(InterfaceError, database)
+
+
+def _methods(app: FastAPI, request: Request) -> list[str]:
+    """What may be asked of the request's path. The framework names the methods of one route, and a path may have
+    several.
+    """
+    scope = {name: request.scope[name] for name in ("type", "path", "root_path")}
+    routes = [
+        route for route in app.routes if not isinstance(route, Mount)
+    ]  # which leaves methods to its files
+    found = [
+        method
+        for method in _METHODS
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    if not found or "GET" in found:
+        return ["GET", "HEAD", *(method for method in found if method != "GET")]
+    return found

@@ -140,11 +140,12 @@ COMMAND_SCHEMAS: dict[CommandKind, tuple[str, Schema]] = {
     ),
     CommandKind.WITHDRAWN: (
         "Withdrawn",
-        sent(
-            {**_REASON, "duplicate_of": UUID},
-            ["reason"],
-            "A false alarm, or a duplicate of another incident.",
-        ),
+        {
+            **sent(
+                {**_REASON, "duplicate_of": UUID}, (), "A false alarm, or a duplicate of another incident."
+            ),
+            "anyOf": [{"required": ["reason"]}, {"required": ["duplicate_of"]}],
+        },
     ),
     CommandKind.CLOSED: ("Closed", sent(_REASON, ["reason"], "Ends an incident.")),
     CommandKind.REOPENED: ("Reopened", sent(_REASON, ["reason"], "Undoes a withdrawal or a closure.")),
@@ -296,7 +297,10 @@ SCHEMAS: dict[str, Schema] = {
                 "stream_seq": maybe(COUNT),
                 "received_at": INSTANT,
                 "recorded_at": INSTANT,
-                "noticed_at": maybe(INSTANT),
+                "noticed_at": {
+                    **maybe(INSTANT),
+                    "description": "when a held message was noticed; rejected ones are noticed by subject, together",
+                },
                 "reasons": ERRORS,
                 "incident": maybe(UUID),
                 "headers_base64": TEXT,

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final  # Any: bodies of ledger lines are JSON
 from zoneinfo import ZoneInfo
 
-from reporter.core.instants import parse
+from reporter.core.instants import parse, read_back
 from reporter.core.plain import Words, channel_words, recipient_words
 from reporter.core.schedule import Edition, parse_offset
 from reporter.core.terms import (
@@ -124,12 +124,12 @@ class Teller:
                 said = None if value is None else self.value(name, value)
                 change = Change(
                     line["version"],
-                    parse(line["at"]),
+                    read_back(line["at"]),
                     actor_words(line["actor"]),
                     _text(body["data"].get("reason")),
                     said,
                 )
-                found.setdefault(name, []).append((parse(body["received_at"]), change))
+                found.setdefault(name, []).append((read_back(body["received_at"]), change))
         return {
             name: tuple(change for _, change in sorted(changes, key=lambda each: each[0]))
             for name, changes in found.items()
@@ -156,8 +156,8 @@ class Teller:
         return Told(
             version=line["version"],
             kind=kind,
-            at=parse(line["at"]),
-            recorded_at=parse(line["recorded_at"]),
+            at=read_back(line["at"]),
+            recorded_at=read_back(line["recorded_at"]),
             actor=actor_words(line["actor"]),
             text=text,
             detail=_detail(kind, body),
@@ -329,7 +329,7 @@ class Teller:
         return self._units.get(code, code)
 
     def _at(self, text: str) -> str:
-        return parse(text).astimezone(self._zone).strftime("%m-%d %H:%M:%S")
+        return read_back(text).astimezone(self._zone).strftime("%m-%d %H:%M:%S")
 
     def _when(self, value: object) -> Words:
         if isinstance(value, Mapping):

@@ -273,9 +273,12 @@ class Batch:
                 )
                 return _rejected(Problem("unit", message), incident=work.tracked.id)
             anomalies.append(Anomaly.FOREIGN_UNIT)
-        if command.kind not in (CommandKind.FILED, CommandKind.AMENDED):
+        if command.kind is not CommandKind.FILED:
             anomalies += [
-                field_invalid(problem.path) for problem in reading.problems(command.kind, command.data)
+                field_invalid(problem.path)
+                for problem in reading.problems(command.kind, command.data)
+                if command.kind is not CommandKind.AMENDED
+                or problem.path == "reason"  # facts tell of themselves
             ]
         if (problem := refusal(self.tree, self.works, command, work)) is not None:
             return _rejected(problem, incident=work.tracked.id)

@@ -36,6 +36,7 @@ from reporter.store.editions import Editions
 from reporter.store.failures import is_database_trouble
 from reporter.store.people import directory_at
 from reporter.store.types import AnyRow
+from reporter.store.waiting import Undecided, undecided
 from reporter.timesource import TimeSource, sleep
 
 log = logging.getLogger(__name__)
@@ -330,6 +331,11 @@ class Gate:
         """The earliest reminder and the earliest judgement that any clock waits for."""
         async with self.database.glance() as connection:
             return await incidents.next_looks(connection)
+
+    async def undecided(self, now: datetime) -> list[Undecided]:
+        """The earliest of what is due at `now` and undecided."""
+        async with self.database.glance() as connection:
+            return await undecided(connection, now)
 
     async def _directory(self, connection: AsyncConnection) -> Directory:
         tree = await self._units.tree(connection)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from reporter.core import reading
 from reporter.core.command import Command, Problem
 from reporter.core.roster import UnitTree
+from reporter.core.schedule import Edition
 from reporter.core.terms import CommandKind, Mode
 from reporter.store.incidents import Work
 
@@ -21,17 +22,9 @@ def refusal(tree: UnitTree, works: Mapping[str, Work], command: Command, work: W
     """Why a command that can be read cannot be carried out on this incident, if so."""
     match command.kind:
         case CommandKind.FILED:
-            valid = [obligation.id for obligation in work.tracked.edition.obligations]
-            unknown = [name for name in reading.report(command.data)[0].covers or () if name not in valid]
-            if unknown:
-                listing = ", ".join(valid)
-                return Problem(
-                    "covers", f"未知的报送义务 / unknown: {', '.join(unknown)[:200]}; valid: {listing}"
-                )
+            return unknown_covers(work.tracked.edition, command.data)
         case CommandKind.AMENDED:
-            mode = reading.incident_facts(command.data)[0].get("mode")
-            if mode is not None and mode not in (Mode.ACTUAL, work.tracked.mode):
-                return Problem("mode", "只能由演练或测试改为实战 / the mode may only become actual")
+            return refused_mode(work.tracked.mode, command.data)
         case CommandKind.ACKNOWLEDGED if not isinstance(command.data.get("notice"), str | None):
             return Problem(
                 "notice", "应为通知的编号；全部签收则不写 / must be a notice's id, or absent for all"
@@ -41,6 +34,24 @@ def refusal(tree: UnitTree, works: Mapping[str, Work], command: Command, work: W
         case _:
             pass
     return None
+
+
+def unknown_covers(edition: Edition, data: Mapping[str, object]) -> Problem | None:
+    """The obligations that a report names and its incident's edition does not have."""
+    valid = [obligation.id for obligation in edition.obligations]
+    unknown = [name for name in reading.report(data)[0].covers or () if name not in valid]
+    if not unknown:
+        return None
+    listing = ", ".join(valid)
+    return Problem("covers", f"未知的报送义务 / unknown: {', '.join(unknown)[:200]}; valid: {listing}")
+
+
+def refused_mode(mode: Mode, data: Mapping[str, object]) -> Problem | None:
+    """The mode that an amendment asks for, where an incident of this mode may not have it."""
+    asked = reading.incident_facts(data)[0].get("mode")
+    if asked is None or asked in (Mode.ACTUAL, mode):
+        return None
+    return Problem("mode", "只能由演练或测试改为实战 / the mode may only become actual")
 
 
 def _refused_duplicate(

@@ -13,6 +13,7 @@ from reporter.bus import BrokerError, Bus
 from reporter.clockwatch import LOOK_S, ClockWatch
 from reporter.engine.record import Gate
 from reporter.store.database import Database
+from reporter.store.waiting import UNDECIDED_MAX, Undecided
 from reporter.timesource import TimeSource, sleep
 
 log = logging.getLogger(__name__)
@@ -26,15 +27,19 @@ SILENCE_S_MAX = 10.0
 
 
 class SelfAudit:
-    """Asks how old the oldest due and undecided instant is."""
+    """Asks since when the oldest due instant could have been decided and is not."""
 
     def __init__(self, gate: Gate, time: TimeSource) -> None:
         self._gate = gate
         self._time = time
         self._completed_s: float | None = None
         self._started_s = monotonic()
+        self._saw_all_at: datetime | None = None
+        """The last look, if it saw all that was due: what the next one finds besides has come since."""
+        self._since: dict[tuple[int, str, datetime], datetime] = {}
+        """Since when what the last look found could have been decided."""
         self.oldest_at: datetime | None = None
-        """The oldest instant that was due and undecided at the last look; None if there was none."""
+        """The earliest of them, at the last look; None if there was nothing."""
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -48,13 +53,25 @@ class SelfAudit:
 
     async def look(self) -> None:
         """One look."""
-        remind_at, judge_at = await self._gate.next_looks()
         now = self._time.now()
-        waiting = remind_at, judge_at, self._gate.unjudged.oldest_at
+        found = await self._gate.undecided(now)
+        known, self._since = self._since, {}
+        for each in found:
+            key = each.number, each.obligation, each.at
+            self._since[key] = known.get(key) or self._decidable_at(each, now)
+        self._saw_all_at = now if len(found) < UNDECIDED_MAX else None
+        waiting = [*self._since.values(), self._gate.unjudged.oldest_at]
         self.oldest_at = min((at for at in waiting if at is not None and at <= now), default=None)
         self._completed_s = monotonic()
         metrics.UNDECIDED_OLDEST.set(self.oldest_s)
         metrics.SELF_AUDITS.inc()
+
+    def _decidable_at(self, found: Undecided, now: datetime) -> datetime:
+        """An old incident is due long before it is recorded; and what an amendment or a reopening made due long ago
+        was not there at the look before.
+        """
+        known_at = max(found.recorded_at, self._saw_all_at or found.recorded_at)
+        return max(found.at, min(known_at, now))  # `now`: a clock that was set back must not hide anything
 
     @property
     def oldest_s(self) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from reporter.core.instants import parse
+from reporter.core.instants import read_back
 
 Check = Mapping[str, object]
 Checks = Mapping[str, Check]
@@ -81,7 +81,7 @@ def _intake(check: Check) -> Iterator[Trouble]:
             "intake_restarted",
             "消息接收曾中断，已自动重启",
             "The intake had stopped and was started anew",
-            parse(str(restarted["at"])),
+            read_back(str(restarted["at"])),
         )
 
 
@@ -158,14 +158,14 @@ def _clock(check: Check) -> Iterator[Trouble]:
             "clock_jump",
             f"系统时钟跳变 {jump['by_s']:+.0f} 秒",
             f"The machine's clock jumped by {jump['by_s']:+.0f} seconds",
-            parse(str(jump["at"])),
+            read_back(str(jump["at"])),
         )
     if isinstance(still := check.get("standstill"), Mapping):
         yield Trouble(
             "standstill",
             f"服务曾停顿 {still['span_s']:.0f} 秒，已继续",
             f"The service had stood still for {still['span_s']:.0f} seconds",
-            parse(str(still["at"])),
+            read_back(str(still["at"])),
         )
 
 
@@ -177,7 +177,7 @@ def _channels(check: Check) -> Iterator[Trouble]:
     """One trouble for each channel, whichever of its accounts it is, so that a dead network is no page of banners."""
     failing, by_channel = check.get("failing"), dict[str, list[tuple[datetime, str, Check]]]()
     for name, said in failing.items() if isinstance(failing, Mapping) else ():
-        by_channel.setdefault(said["channel"], []).append((parse(said["since"]), name, said))
+        by_channel.setdefault(said["channel"], []).append((read_back(said["since"]), name, said))
     for channel, found in by_channel.items():
         found.sort(key=lambda each: each[:2])
         zh, en = [], []
@@ -214,4 +214,4 @@ _TELLERS: Mapping[str, Callable[[Check], Iterator[Trouble]]] = {
 
 def _trouble(check: Check, code: str, zh: str, en: str, *, is_grave: bool = False) -> Trouble:
     since = check.get("since")
-    return Trouble(code, zh, en, None if since is None else parse(str(since)), is_grave)
+    return Trouble(code, zh, en, None if since is None else read_back(str(since)), is_grave)

@@ -9,6 +9,7 @@ from reporter.store import inbox
 from reporter.store.database import Database
 
 REPLAYED_MAX = 10_000
+_LISTED = ("rejected", "held")
 
 
 class Replay:
@@ -19,18 +20,14 @@ class Replay:
         self.gate = gate
 
     async def replay(self, id_: int | None = None) -> list[Outcome]:
-        """Replays one rejected message, or all of them (oldest first); what is accepted now leaves the list.
-
-        A message that had been accepted by an earlier replay is a duplicate.
+        """Replays one message that was set aside, or all that are rejected (oldest first); what is accepted now leaves
+        the list. What has left it already is a duplicate; empty for a number that no message has.
         """
         table = inbox.ASIDE
-        chosen = select(table).order_by(table.c.received_at, table.c.id).limit(REPLAYED_MAX)
-        if id_ is None:
-            chosen = chosen.where(table.c.state == "rejected")
-        else:
-            chosen = chosen.where(table.c.id == id_, table.c.state.in_(("rejected", "held")))
+        chosen = select(table).where(table.c.state == "rejected" if id_ is None else table.c.id == id_)
+        in_order = chosen.order_by(table.c.received_at, table.c.id).limit(REPLAYED_MAX)
         async with self._database.snapshot() as connection:
-            rows = (await connection.execute(chosen)).all()
+            rows = (await connection.execute(in_order)).all()
         results: list[Outcome] = []
         for row in rows:
             arrival = Arrival(
@@ -45,8 +42,8 @@ class Replay:
             item = commands_of([arrival])[0]
             outcome = await self._taken(item)
             results.append(outcome)
-            if row.state == "held" and outcome.kind is OutcomeKind.HELD:
-                continue  # it goes on waiting
+            if row.state not in _LISTED or (row.state == "held" and outcome.kind is OutcomeKind.HELD):
+                continue  # it has left the list, or goes on waiting
             async with self._database.transaction() as connection:
                 state = row.state if outcome.kind is OutcomeKind.REJECTED else outcome.kind.value
                 if outcome.kind is OutcomeKind.HELD:

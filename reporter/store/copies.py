@@ -13,7 +13,7 @@ from datetime import datetime
 from hashlib import file_digest
 from pathlib import Path
 
-from reporter.core.instants import parse, rfc3339
+from reporter.core.instants import read_back, rfc3339
 from reporter.store.schema import REVISION
 
 BUSY_TIMEOUT_S = 60.0
@@ -162,7 +162,7 @@ def last_noted(folder: Path) -> tuple[datetime, str] | None:
     """When the last noted backup was made, and where; None when none is known."""
     try:
         told = json.loads((folder / LAST).read_text(encoding="utf-8"))
-        return parse(told["at"]), str(told["file"])
+        return read_back(told["at"]), str(told["file"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any  # Any: bodies of ledger lines
 from zoneinfo import ZoneInfo
 
 from reporter.core.clocks import due_at, with_provisional
-from reporter.core.instants import parse, rfc3339
+from reporter.core.instants import read_back, rfc3339
 from reporter.core.plain import channel_words, recipient_words, step_words
 from reporter.core.schedule import SUBMITTED, Edition, Obligation, format_span
 from reporter.core.terms import ClockState, FactKind, Form, IncidentState, Verdict, label
@@ -223,7 +223,7 @@ class Explainer:
 
     def _fired(self, fact: Mapping[str, Any]) -> str:
         kind, body = FactKind(fact["kind"]), fact["body"]
-        line = f"#{fact['version']} {self._at(parse(fact['at']))} {self._say(*FIRED[kind])}"
+        line = f"#{fact['version']} {self._at(read_back(fact['at']))} {self._say(*FIRED[kind])}"
         if kind is FactKind.JUDGED:
             verdict = body.get("verdict")
             return f"{line} {label(Verdict(verdict), self._language) if verdict else '-'}"

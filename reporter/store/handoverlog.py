@@ -24,7 +24,7 @@ from reporter.core.handover import (
     entry_text,
     standing_of,
 )
-from reporter.core.instants import parse
+from reporter.core.instants import read_back
 from reporter.store.database import Database
 from reporter.store.models import HandoverEntry, HandoverSnapshot, table
 from reporter.store.people import lock_people
@@ -247,7 +247,7 @@ def _entry(row: AnyRow) -> Entry:
     return Entry(
         row.number,
         EntryKind(row.kind),
-        parse(said["at"]),
+        read_back(said["at"]),
         said["actor"],
         said["subject"],
         said["body"],

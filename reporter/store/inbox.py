@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, exists, insert, literal, null, select, union_a
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.command import Command, Message, Problem
-from reporter.core.instants import parse, rfc3339
+from reporter.core.instants import read_back, rfc3339
 from reporter.core.terms import CommandKind
 from reporter.store import models as m
 from reporter.store.bulk import insert_rows
@@ -45,6 +45,11 @@ class Seen:
     anomalies: tuple[str, ...]
     is_held: bool = False
     received_at: datetime | None = None
+
+
+async def has_taken(connection: AsyncConnection, key: bytes) -> bool:
+    """Whether the identity whose key this is has taken effect already."""
+    return (await connection.execute(select(INBOX.c.digest).where(INBOX.c.key == key))).first() is not None
 
 
 async def load_seen(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[bytes, Seen]:
@@ -211,7 +216,7 @@ def _command(row: Any) -> Command:
         kind=CommandKind(kept["kind"]),
         source=kept["source"],
         id=kept["id"],
-        received_at=parse(kept["received_at"]),
+        received_at=read_back(kept["received_at"]),
         unit=kept["unit"],
         data=kept["data"],
         digest=row.digest,

@@ -27,7 +27,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import JSON, Text
 
 from reporter.core.terms import ClockState, FactKind, IncidentState, Verdict
-from reporter.store.models import Base, Clock, Inbox, Incident, Line, Notice, Restricted
+from reporter.store.models import Base, Clock, Incident, Line, Notice, Restricted
 from reporter.store.restricted import Scope as _Scope
 from reporter.store.restricted import concealed
 
@@ -166,6 +166,8 @@ class Standing:
     unit: str
     opened_from: str
     state: str
+    mode: str
+    edition_digest: str
     is_restricted: bool = False
 
 
@@ -223,14 +225,10 @@ async def open_parts(connection: AsyncConnection, ids: Sequence[str]) -> list[In
 
 async def standing(connection: AsyncConnection, incident_id: str) -> Standing | None:
     """Whose an incident is and how it stands; None if there is no such incident."""
-    columns = (Incident.unit, Incident.opened_from, Incident.state, _IS_RESTRICTED)
+    named = ("unit", "opened_from", "state", "mode", "edition_digest")
+    columns = (*(getattr(Incident, name) for name in named), _IS_RESTRICTED)
     row = (await connection.execute(select(*columns).where(Incident.id == incident_id))).one_or_none()
     return Standing(*row) if row else None
-
-
-async def has_taken(connection: AsyncConnection, key: bytes) -> bool:
-    """Whether the identity whose inbox key this is has taken effect already."""
-    return (await connection.execute(select(Inbox.digest).where(Inbox.key == key))).first() is not None
 
 
 async def has_notice(connection: AsyncConnection, incident_id: str, notice_id: str) -> bool:

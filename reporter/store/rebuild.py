@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reporter.core import decide
 from reporter.core.clock import Clock
 from reporter.core.incident import Entry, View
-from reporter.core.instants import parse
+from reporter.core.instants import read_back
 from reporter.core.ladder import Repetition, reopen
 from reporter.core.ledger import Line
 from reporter.core.roster import Recipient
@@ -120,7 +120,7 @@ class _Fold:
 
     def _take_command(self, index: int, kind: FactKind, line: Mapping[str, Any]) -> int:
         """Applies a command anew. Returns how many lines that accounts for."""
-        body, now = line["body"], parse(line["recorded_at"])
+        body, now = line["body"], read_back(line["recorded_at"])
         told = {name: value for name, value in body.items() if name not in _OF_COMMANDS}
         take_entry(self._entries, kind, body)
         entry = self._entries[-1]
@@ -130,7 +130,7 @@ class _Fold:
             self._view = decide.open_incident(tracked, entry, told, now, line["actor"])
         else:
             steps = self._acknowledge(body) if kind is FactKind.ACKNOWLEDGED else []
-            stale_at = parse(body["stale_at"]) if "stale_at" in body else None
+            stale_at = read_back(body["stale_at"]) if "stale_at" in body else None
             self._view = decide.apply(
                 tracked, self._entries, entry, told, now, line["actor"], _Nobody(), steps, stale_at
             )
@@ -178,7 +178,7 @@ class _Fold:
         if kind is FactKind.JUDGED:
             clock.breach_certain = body["certain"]
             judged_at = max(
-                parse(line["at"]), clock.missing_at or EPOCH
+                read_back(line["at"]), clock.missing_at or EPOCH
             )  # certainty is dated at the deadline
             self._settle(clock, judged_at if body["verdict"] else EPOCH)
             if clock.verdict != body["verdict"]:
@@ -187,10 +187,10 @@ class _Fold:
                 )
         elif kind in _OF_DECISIONS:
             if kind is FactKind.BREACHED:
-                clock.breach_due_at, clock.breach_certain = parse(body["due_at"]), body["certain"]
+                clock.breach_due_at, clock.breach_certain = read_back(body["due_at"]), body["certain"]
             if "step" in body:
                 until = clock.chased_until(self._tracked.closed_at, self._tracked.withdrawn_at)
-                at = _fire(clock, body, min(parse(line["recorded_at"]), until))
+                at = _fire(clock, body, min(read_back(line["recorded_at"]), until))
                 step, repeat = body["step"], body["repeat"]
                 self._keep_notices(line, body["reason"], clock.obligation.id, step, repeat, at)
             is_missing = clock.met_at is None and clock.verdict is not None
@@ -226,7 +226,7 @@ class _Fold:
                 "channel": told["channel"],
                 "state": NoticeState.QUEUED.value,
                 "due_at": due_at,
-                "recorded_at": parse(line["recorded_at"]),
+                "recorded_at": read_back(line["recorded_at"]),
             }
 
     def _settle_notices(self, body: Mapping[str, Any]) -> None:
@@ -242,7 +242,7 @@ class _Fold:
         if self._view is None:
             raise ValueError("a ledger begins with a command")
         line, _, _ = self._lines[0]
-        body, received_at = line["body"], parse(line["body"]["received_at"])
+        body, received_at = line["body"], read_back(line["body"]["received_at"])
         month = self._view.occurred.earliest.astimezone(ZoneInfo(self._tracked.edition.zone)).strftime(
             "%Y-%m"
         )
@@ -253,7 +253,7 @@ class _Fold:
             "unit": body["unit"],
             "opened_from": body["from"],
             "received_at": received_at,
-            "recorded_at": parse(line["recorded_at"]),
+            "recorded_at": read_back(line["recorded_at"]),
             "schedule": body["schedule"],
             "edition": body["edition"],
             "edition_digest": body["edition_digest"],

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reporter.core.instants import parse
+from reporter.core.instants import read_back
 from reporter.core.terms import FactKind
 from reporter.store.models import Incident, Line
 
@@ -59,7 +59,7 @@ def remarks(lines: Sequence[str]) -> list[Remark]:
             Remark(
                 version=line["version"],
                 kind=line["kind"],
-                at=parse(body["received_at"]),
+                at=read_back(body["received_at"]),
                 obligation=_text(said.get("obligation")),
                 finding=_text(said.get("finding")),
                 text=_text(said.get("reason")),

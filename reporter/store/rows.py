@@ -6,7 +6,7 @@ from typing import Any  # rows have no narrower type
 
 from reporter.core.clock import Clock
 from reporter.core.incident import Entry, View
-from reporter.core.instants import parse
+from reporter.core.instants import read_back
 from reporter.core.ladder import Awaited, Ladder, Repetition
 from reporter.core.notice import Lease
 from reporter.core.schedule import Edition
@@ -43,7 +43,7 @@ _DERIVED = (FactKind.OPENED, FactKind.AMENDED, FactKind.REPORTED)
 def _is_sticky(kind: FactKind, anomaly: str) -> bool:
     return (
         anomaly in STICKY
-        or anomaly == field_invalid("unit")
+        or anomaly in (field_invalid("unit"), field_invalid("reason"))
         or (kind not in _DERIVED and anomaly.startswith(field_invalid("")))
     )
 
@@ -264,7 +264,7 @@ def take_entry(entries: list[Entry], kind: FactKind, body: Mapping[str, Any]) ->
             COMMAND_OF_FACT[kind],
             body["source"],
             body["id"],
-            parse(body["received_at"]),
+            read_back(body["received_at"]),
             body["data"],
             tuple(anomaly for anomaly in body["anomalies"] if _is_sticky(kind, anomaly)),
             body.get("report"),

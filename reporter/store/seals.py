@@ -16,7 +16,7 @@ from typing import IO
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from reporter.core.instants import parse
+from reporter.core.instants import read_back
 from reporter.core.ledger import GENESIS, with_hash
 from reporter.core.seal import EMPTY, Seal, Tree, leaf, node, write_seal
 from reporter.store import models as m
@@ -78,7 +78,7 @@ async def last_seal(connection: AsyncConnection) -> Last:
     row = (await connection.execute(newest)).one_or_none()
     if row is None:
         return Last(0, GENESIS, None, hour)
-    return Last(row.number, row.hash, parse(json.loads(row.text)["at"]), hour)
+    return Last(row.number, row.hash, read_back(json.loads(row.text)["at"]), hour)
 
 
 async def draft(

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, exists, or_, select
+from sqlalchemy import bindparam, exists, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.store import models as m
@@ -54,4 +54,40 @@ _LOOK = select(
             )
         ),
     ),
+)
+
+
+class Undecided(NamedTuple):
+    """Something that a clock waits for, due at `at`, and when its incident was recorded."""
+
+    number: int
+    obligation: str
+    at: datetime
+    recorded_at: datetime
+
+
+async def undecided(connection: AsyncConnection, now: datetime) -> list[Undecided]:
+    """What is due at `now` and undecided: the earliest reminders and the earliest judgements, a hundred of each."""
+    return [Undecided(*row) for row in await connection.execute(_UNDECIDED, {"now": now})]
+
+
+_CLOCK, _INCIDENT = m.table(m.Clock), m.table(m.Incident)
+UNDECIDED_MAX = 100
+"""Clocks are decided on in order of their instants: where these are not decided, those behind them are not either."""
+_UNDECIDED = union_all(
+    *(
+        select(
+            _CLOCK.c.number,
+            _CLOCK.c.obligation,
+            column.label("at"),
+            _INCIDENT.c.recorded_at,
+        )
+        .join(_INCIDENT, _INCIDENT.c.number == _CLOCK.c.number)
+        .where(column <= bindparam("now", type_=_CLOCK.c.judge_at.type))
+        .order_by(column)
+        .limit(UNDECIDED_MAX)
+        .subquery()
+        .select()
+        for column in (_CLOCK.c.remind_at, _CLOCK.c.judge_at)
+    )
 )

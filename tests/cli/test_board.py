@@ -46,6 +46,12 @@ def test_a_clock_stands_in_mark_and_word(minutes: int, clock: dict[str, Any], sh
     assert str(standing(a_clock(**clock), NOON + timedelta(minutes=minutes))) == shown
 
 
+def test_a_deadline_past_the_years_that_are_read_from_others_is_shown() -> None:
+    far = an_incident(clocks=[a_clock(due_at="2200-01-01T12:00:00.000000Z")])
+
+    assert "● 计时 剩" in drawn(render_board([far], NOON))
+
+
 def test_every_mark_has_an_english_word() -> None:
     assert str(standing(a_clock(), NOON, "en")) == "● Running 20:00 left"
     assert str(standing(a_clock(state="breached"), NOON + timedelta(hours=1), "en")) == "■ Overdue 40:00 ago"

@@ -124,6 +124,7 @@ def test_file_reads_elements_and_obligations(run: Run, scripted: Scripted) -> No
         (["close", ID, "--reason", "处置完毕"], "closure", {"reason": "处置完毕"}),
         (["reopen", ID, "--reason", "误结"], "reopening", {"reason": "误结"}),
         (["withdraw", ID, "--reason", "误报"], "withdrawal", {"reason": "误报"}),
+        (["withdraw", ID, "--duplicate-of", ID], "withdrawal", {"duplicate_of": ID}),
     ],
 )
 def test_each_command_goes_to_its_own_place(
@@ -259,6 +260,7 @@ def test_the_audit_is_a_table_of_the_service_s_month(run: Run, scripted: Scripte
 @pytest.mark.parametrize(
     "arguments",
     [
+        ["withdraw", ID],
         ["fly"],
         ["log", "爆燃"],
         ["log", "爆燃", "--unit", "a", "--grade", "V"],

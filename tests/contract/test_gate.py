@@ -88,6 +88,31 @@ async def test_a_redelivery_answers_with_the_same_incident_and_anomalies(world: 
     assert (await world.incident(first.incident or ""))["unit"] == "city"
 
 
+async def test_what_cannot_be_read_within_a_report_is_named(world: World) -> None:
+    incident = await world.open()
+
+    outcome = await world.tell(
+        "filed", incident, 5, text="x", call={"caller": 5}, attachments=[5, {"name": {}}], covers=["initial"]
+    )
+
+    named = {f"field_invalid:{path}" for path in ("call.caller", "attachments.0", "attachments.1.name")}
+    assert (outcome.kind, set(outcome.anomalies)) == (OutcomeKind.ACCEPTED, named)
+    assert (await world.clocks(incident))["initial"]["verdict"] == "on_time"
+
+
+@pytest.mark.parametrize("kind", ["amended", "closed", "reopened", "withdrawn"])
+async def test_a_command_that_does_not_say_why_is_taken_and_marked(world: World, kind: str) -> None:
+    incident = await world.open()
+
+    outcome = await world.tell(kind, incident, 5, reason=None, grade="II")
+
+    assert (outcome.kind, outcome.anomalies) == (OutcomeKind.ACCEPTED, ("field_invalid:reason",))
+    [again] = await world.rows(m.Incident)
+    assert again["anomalies"] == ["field_invalid:reason"]
+    await world.tell("filed", incident, 6, covers=["initial"])  # whose incident is read from its ledger
+    assert (await world.incident(incident))["anomalies"][0] == "field_invalid:reason"
+
+
 async def test_a_bad_command_delays_none_of_those_beside_it(world: World) -> None:
     commands = [world.command("occurred", 1, f"e{number}", **facts()) for number in range(20)]
     commands[7] = world.command("occurred", 1, "e7", occurred=instant(0))

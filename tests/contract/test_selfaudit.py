@@ -12,6 +12,7 @@ from sqlalchemy import text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from reporter.core import decide
+from reporter.core.instants import rfc3339
 from reporter.core.terms import FactKind
 from reporter.core.tracked import Tracked
 from reporter.engine import record, selfaudit
@@ -20,9 +21,10 @@ from reporter.engine.unjudged import AGAIN, FORGOTTEN
 from reporter.store import models as m
 from reporter.store.database import Database, open_database
 from reporter.store.schema import check
+from reporter.store.waiting import UNDECIDED_MAX
 from reporter.timesource import sleep
 from tests.contract.gateworld import World
-from tests.unit.factories import at
+from tests.unit.factories import at, facts
 
 
 async def test_what_is_due_and_undecided_is_found_however_the_doorbell_fares(world: World) -> None:
@@ -44,6 +46,42 @@ async def test_what_is_due_and_undecided_is_found_however_the_doorbell_fares(wor
     await world.drain()
     await audit.look()
     assert not is_late(audit)
+
+
+async def test_what_is_recorded_long_after_it_was_due_is_late_only_once_it_waits(world: World) -> None:
+    audit = SelfAudit(world.gate, world.time)
+    await world.open("e1", received=1440)
+    await audit.look()
+    assert (audit.oldest_at, audit.oldest_s) == (at(1440), 0.0)
+    await world.drain()
+    await audit.look()
+    assert audit.oldest_at is None
+
+    incident = await world.open("e2", received=1441, occurred=rfc3339(at(1440)))
+    await audit.look()
+    await world.tell("amended", incident, 1442, occurred=rfc3339(at(0)))
+    await audit.look()  # due for a day, and so only since the look before
+    assert audit.oldest_at == at(1441)
+    world.time.at = at(1443)
+    await audit.look()
+    assert audit.oldest_at == at(1441)
+    assert is_late(audit)
+
+
+async def test_what_goes_on_waiting_is_late_though_the_earliest_of_it_is_decided(world: World) -> None:
+    audit = SelfAudit(world.gate, world.time)
+    await world.submit(
+        *(world.command("occurred", 1, f"e{count}", **facts()) for count in range(UNDECIDED_MAX + 1))
+    )
+    world.time.at = at(20)
+    await world.drain(judged_through=at(19))
+    await audit.look()
+    world.time.advance(timedelta(seconds=LATE_S_MAX + 1))
+    assert await world.gate.tick(at(20), UNDECIDED_MAX) == UNDECIDED_MAX
+    await audit.look()  # at what the look before did not get to see
+
+    assert audit.oldest_at == at(20)
+    assert is_late(audit)
 
 
 async def test_what_cannot_be_judged_is_put_off_and_not_forgotten(

@@ -49,6 +49,7 @@ class World:
 
     def __post_init__(self) -> None:
         folder = Path(self.exits.enter_context(TemporaryDirectory()))
+        loaded = catalog.load([schedules_dir()])
         self.services = Services(
             database=self.database,
             gate=self.gate,
@@ -56,8 +57,8 @@ class World:
             health=self._health,
             troubles=self._troubles,
             changed=self.gate.signals.boards,
-            schedules=["cn-zaozhuang-hitech-2021-9"],
-            catalog=catalog.load([schedules_dir()]),
+            schedules=loaded.schedules.keys(),
+            catalog=loaded,
             files=FileBox(folder, FILE_BYTES_MAX),
         )
         self.app = create_app(self.services)

@@ -12,7 +12,7 @@ from reporter.core.command import incident_id
 from reporter.core.ijson import BODY_BYTES_MAX
 from reporter.core.instants import rfc3339
 from reporter.desk import bodies
-from tests.desk.conftest import OCCURRED, START, World
+from tests.desk.conftest import OCCURRED, START, Json, World
 from tests.desk.test_auth import problem
 
 OPENING = {"title": "化工园区爆燃", "occurred": OCCURRED, "unit": "yi"}
@@ -289,3 +289,33 @@ async def test_an_amendment_needs_a_reason(world: World) -> None:
 
     assert paths(answer) == ["reason"]
     assert amended["title"] == "更正"
+
+
+@pytest.mark.parametrize(
+    ("command", "data", "wrong"),
+    [
+        ("reports", {"covers": ["nix"], "form": "fax", "text": "x"}, {"covers", "form"}),
+        ("reports", {"call": {"caller": 5}, "attachments": [5, {"name": 5}]},
+         {"call.caller", "attachments.0", "attachments.1.name"}),
+        ("amendments", {"reason": "更正", "grade": "Q", "mode": "test"}, {"grade", "mode"}),
+        ("withdrawal", {"reason": 5, "duplicate_of": "nowhere"}, {"reason", "duplicate_of"}),
+        ("acknowledgements", {"by": 5, "notice": "nowhere"}, {"by", "notice"}),
+    ],
+)  # fmt: skip
+async def test_everything_that_is_wrong_is_named_at_once(
+    world: World, command: str, data: Json, wrong: set[str]
+) -> None:
+    incident = await world.open()
+    client = await world.client()
+
+    answer = await client.post(f"/api/v1/incidents/{incident['id']}/{command}", json=data)
+
+    assert sorted(paths(answer)) == sorted(wrong)
+
+
+async def test_a_duplicate_is_withdrawn_without_a_reason(world: World) -> None:
+    incident, survivor = await world.open(), await world.open()
+
+    shown = await world.post(incident, "withdrawal", duplicate_of=survivor["id"])
+
+    assert (shown["state"], shown["duplicate_of"], shown["anomalies"]) == ("withdrawn", survivor["id"], [])

@@ -55,7 +55,25 @@ async def test_an_unknown_path_and_a_wrong_method_are_problems(world: World) -> 
 
     assert (nowhere.status_code, problem(nowhere)) == (404, "not_found")
     assert (wrong.status_code, problem(wrong)) == (405, "method_not_allowed")
-    assert "GET" in wrong.headers["allow"] or "POST" in wrong.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/v1/incidents", "GET, HEAD, POST"),
+        ("/api/v1/incidents/some-id", "GET, HEAD"),
+        ("/api/v1/incidents/some-id/reports", "POST"),
+        ("/api/v1/incidents/some-id/restriction", "PUT"),
+        ("/log", "GET, HEAD, POST"),
+        ("/static/style.css", "GET, HEAD"),
+    ],
+)
+async def test_a_wrong_method_is_told_all_the_right_ones(world: World, path: str, methods: str) -> None:
+    browser = await world.browser({"Authorization": "Bearer none"})
+
+    for method in ("DELETE", "OPTIONS"):
+        answer = await browser.request(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, methods)
 
 
 async def test_head_is_answered_as_get(world: World) -> None:

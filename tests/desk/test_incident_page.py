@@ -378,3 +378,17 @@ async def test_a_person_at_the_desk_is_named_as_the_author_and_the_actor(world: 
         -1
     ]
     assert line["actor"] == "account:张三"
+
+
+async def test_a_deadline_past_the_years_that_are_read_from_others_is_shown_everywhere(world: World) -> None:
+    incident = await world.open(schedule="eu-nis2-art23", aware="2199-12-31T12:00:00Z", title="很远")
+    assert incident["clocks"][0]["due_at"] == "2200-01-01T12:00:00.000000Z"
+    browser = await signed_in(world)
+    own = f"/incidents/{incident['id']}"
+    case = f"/audit/cases/{incident['id']}/{incident['clocks'][0]['obligation']}"
+
+    for path in (own, f"{own}/card", f"{own}/duty-report", f"{own}/live", case, "/", "/search?q=很远"):
+        assert (await browser.get(path)).status_code == 200, path
+    await shown(browser, await world.post(incident, "amendments", reason="更正", title="更远"))
+    withdrawn = await world.post(incident, "withdrawal", reason="误报")
+    await shown(browser, await world.post(withdrawn, "reopening", reason="并非误报"))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reporter.core.instants import maybe_rfc3339, parse, rfc3339
+from reporter.core.instants import LATEST, maybe_rfc3339, parse, read_back, rfc3339
 
 instants = st.datetimes(datetime(1970, 1, 2), datetime(2199, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001
 offsets = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -26,6 +26,16 @@ def test_what_is_written_reads_back_and_has_z_and_six_digits(at: datetime) -> No
 
     assert parse(written) == at
     assert len(written) == len("2026-11-23T06:00:00.000000Z") and written.endswith("Z")
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_what_the_product_wrote_reads_back_whatever_its_year(at: datetime) -> None:
+    assert read_back(rfc3339(at)) == at
+
+
+def test_a_year_past_the_last_is_read_from_nobody_else() -> None:
+    with pytest.raises(ValueError, match="outside the years 1970 to 2199"):
+        parse(rfc3339(LATEST))
 
 
 @pytest.mark.parametrize(

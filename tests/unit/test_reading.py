@@ -1,5 +1,6 @@
 """Reading `data`: what can be read is a fact, what cannot is named with its path."""
 
+import re
 from typing import Any
 
 import pytest
@@ -124,7 +125,15 @@ def test_a_report_is_read(data: dict[str, Any], covers: tuple[str, ...] | None, 
         ({"elements": []}, "elements"),
         ({"text": 5}, "text"),
         ({"call": "110"}, "call"),
+        ({"call": {"caller": 5, "answered_by": "李四"}}, "call.caller"),
+        ({"call": {"phone": ["110"]}}, "call.phone"),
         ({"attachments": {}}, "attachments"),
+        ({"attachments": [{"name": "图.jpg"}, 5]}, "attachments.1"),
+        ({"attachments": [{"name": {}}]}, "attachments.0.name"),
+        (
+            {"attachments": [{"name": "图.jpg", "sha256": 5, "object": "attachments/5"}]},
+            "attachments.0.sha256",
+        ),
     ],
 )
 def test_what_cannot_be_read_of_a_report_is_named_and_counts_as_absent(
@@ -134,6 +143,19 @@ def test_what_cannot_be_read_of_a_report_is_named_and_counts_as_absent(
 
     assert paths(problems) == [path] == paths(reading.problems(CommandKind.FILED, data))
     assert (report.covers, report.form, report.author, report.elements) == (None, Form.WRITTEN, None, {})
+
+
+def test_everything_that_cannot_be_read_of_a_report_is_named() -> None:
+    data = {
+        "call": {"caller": 5, "phone": {}},
+        "attachments": [5, {"name": {}, "object": 1}, None],
+        "form": "fax",
+    }
+
+    assert set(paths(reading.report(data)[1])) == {
+        "call.caller", "call.phone", "attachments.0", "attachments.1.name", "attachments.1.object",
+        "attachments.2", "form",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("said", ["阀门破裂", {"pending": "正在核实"}, {"none": True}])
@@ -198,6 +220,31 @@ def test_the_strict_door_asks_for_a_reason(kind: str) -> None:
     assert "reason" in paths(reading.problems(KINDS[kind], {"grade": "I"}))
     assert "reason" in paths(reading.problems(KINDS[kind], {"grade": "I", "reason": " "}))
     assert reading.problems(KINDS[kind], {"grade": "I", "reason": "核实"}) == []
+
+
+@pytest.mark.parametrize("title", ["\u200b", "\u200b \u2060"])
+def test_a_title_that_nobody_can_see_opens_an_incident_on_the_bus_alone(title: str) -> None:
+    assert incident_facts({"title": title})[1] == []
+    assert paths(reading.problems(CommandKind.OCCURRED, {"title": title})) == ["title"]
+    assert reading.problems(CommandKind.OCCURRED, {"title": f"{title}火情"}) == []
+
+
+@pytest.mark.parametrize("kind", list(CommandKind))
+def test_what_is_wrong_is_said_in_both_languages(kind: CommandKind) -> None:
+    names = ("title", "occurred", "aware", "grade", "sensitive", "place", "casualties", "covers", "form", "author",
+             "elements", "text", "call", "attachments", "notice", "duplicate_of")  # fmt: skip
+
+    found = reading.problems(kind, {**dict.fromkeys(names, 5), "place": {"lat": "x", "lon": 200}})
+
+    assert found
+    assert all(re.match(r".*[\u4e00-\u9fff].* / .*[a-z]", problem.message) for problem in found)
+
+
+def test_a_duplicate_needs_no_reason() -> None:
+    assert reading.problems(CommandKind.WITHDRAWN, {"duplicate_of": ID}) == []
+    assert paths(reading.problems(CommandKind.WITHDRAWN, {"duplicate_of": ID, "reason": 5})) == ["reason"]
+    assert paths(reading.problems(CommandKind.WITHDRAWN, {"duplicate_of": 5})) == ["reason", "duplicate_of"]
+    assert paths(reading.problems(CommandKind.CLOSED, {"duplicate_of": ID})) == ["reason"]
 
 
 def test_the_strict_door_asks_for_a_title_and_names_every_path_at_once() -> None:

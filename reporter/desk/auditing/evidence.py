@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any  # documents of JSON
 
 from reporter.catalog import Language, describe_edition
-from reporter.core.instants import parse
+from reporter.core.instants import read_back
 from reporter.core.schedule import Edition, Obligation
 from reporter.core.terms import FactKind
 from reporter.desk.services import Desk
@@ -106,7 +106,7 @@ def _received(lines: Sequence[tuple[str, str]], clock: ClockRow) -> list[Receive
         found[key] = Received(
             version=line["version"],
             kind=line["kind"],
-            at=parse(body["received_at"]),
+            at=read_back(body["received_at"]),
             source=body["source"],
             id=body["id"],
             actor=line["actor"],

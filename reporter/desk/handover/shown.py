@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final  # Any: the snapshot is JSON
 
 from reporter.core.handover import CHECKS, STATEMENTS, Entry, HandoverState, Part
-from reporter.core.instants import parse
+from reporter.core.instants import read_back
 from reporter.core.terms import DutyRole, Grade, IncidentState, Mode, NoticeReason
 from reporter.desk.live.cards import Words
 from reporter.desk.live.faces import FACES
@@ -174,7 +174,7 @@ def _read(value: Any, key: str = "") -> Any:
     if isinstance(value, str):
         if key in _TERMS:
             return _TERMS[key](value)
-        return parse(value) if key in ("at", "since") or key.endswith("_at") else value
+        return read_back(value) if key in ("at", "since") or key.endswith("_at") else value
     return value
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 from fastapi.responses import Response
 
-from reporter.core.instants import parse
+from reporter.core.instants import read_back
 from reporter.core.search import WORDS_MAX, Piece, fold, marked, snippet, words
 from reporter.core.terms import Form, Grade, IncidentState, Mode
 from reporter.desk import session
@@ -174,7 +174,7 @@ def _texts(hit: Hit) -> Iterable[tuple[tuple[str, str], datetime | None, str]]:
         form = {Form.PHONE: ("电话报告", "Phone report"), Form.WRITTEN: ("书面报告", "Written report")}
         label = form.get(Form(report.form), ("报告", "Report"))
         for text in search.report_texts(report):
-            yield label, parse(report.received_at), text
+            yield label, read_back(report.received_at), text
 
 
 PAGES = (Page("/search", _page, right=Action.READ),)

@@ -222,6 +222,8 @@ class Hearing:
             row, view = incidents[id_], story.view
             self.simulation.heads[id_] = row.head
             assert (row.state, row.mode, row.is_provisional) == (view.state, view.mode, view.is_provisional)
+            is_moved = "occurrence_moved_after_breach" in row.anomalies
+            assert is_moved == view.is_moved_after_breach, f"{id_} {row.anomalies}\n{self._case(id_)}"
             assert {name for incident, name in clocks if incident == id_} == set(view.clocks)
             for name, clock in view.clocks.items():
                 found = clocks[id_, name]

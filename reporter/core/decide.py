@@ -53,16 +53,24 @@ def tick(incident: Tracked, now: datetime, judged_through: datetime, directory: 
             incident.write(
                 FactKind.ESCALATED, firing.at, now, _fire(incident, clock, firing, now, directory), ENGINE
             )
-        if (
-            clock.may_become_certain(is_provisional=incident.is_provisional)
-            and clock.final_due_at <= judged_through
-        ):
-            clock.breach_certain = True
-            incident.write(FactKind.JUDGED, clock.final_due_at, now, _judgement(incident, clock), ENGINE)
-        before = clock.verdict
-        incident.settle(clock, judged_through)
-        if clock.verdict is not before and clock.missing_at:
-            incident.write(FactKind.JUDGED, clock.missing_at, now, _judgement(incident, clock), ENGINE)
+        _judge(incident, clock, now, judged_through)
+
+
+def _judge(incident: Tracked, clock: Clock, now: datetime, judged_through: datetime) -> None:
+    """Writes down, in one line, that a breach has become certain and that a report is missing."""
+    is_sure_now = (
+        clock.may_become_certain(is_provisional=incident.is_provisional)
+        and clock.final_due_at <= judged_through
+    )
+    if is_sure_now:
+        clock.breach_certain = True
+    before = clock.verdict
+    incident.settle(clock, judged_through)
+    at = clock.missing_at if clock.verdict is not before else None
+    if at is None and is_sure_now:
+        at = clock.final_due_at
+    if at is not None:
+        incident.write(FactKind.JUDGED, at, now, _judgement(incident, clock), ENGINE)
 
 
 def _breach(

@@ -180,6 +180,8 @@ class _Fold:
             judged_at = max(
                 parse(line["at"]), clock.missing_at or EPOCH
             )  # certainty is dated at the deadline
+            if body["verdict"] is None:  # ticks once took back what a closure had said, and gave it again
+                clock.verdict = None
             self._settle(clock, judged_at if body["verdict"] else EPOCH)
             if clock.verdict != body["verdict"]:
                 self._differ(
@@ -193,8 +195,7 @@ class _Fold:
                 at = _fire(clock, body, min(parse(line["recorded_at"]), until))
                 step, repeat = body["step"], body["repeat"]
                 self._keep_notices(line, body["reason"], clock.obligation.id, step, repeat, at)
-            is_missing = clock.met_at is None and clock.verdict is not None
-            self._settle(clock, clock.missing_at if is_missing and clock.missing_at else EPOCH)
+            self._settle(clock, EPOCH)
         else:
             self._differ(line["version"], f"a line {kind} follows from no command")
 

@@ -86,6 +86,10 @@ class Clock:
         """Whether a breach can stand whatever the anchor was: not if a report came before the later end."""
         return not is_provisional and not (self.met_at and self.met_at <= self.final_due_at)
 
+    def is_certain(self, through: datetime, *, is_provisional: bool) -> bool:
+        """Whether a breach stands whatever the anchor was, where all that was stored up to `through` is known."""
+        return self.final_due_at <= through and self.can_be_certain(is_provisional=is_provisional)
+
     def may_become_certain(self, *, is_provisional: bool) -> bool:
         """Whether the standing breach of an interval becomes certain when its later end passes."""
         is_open = self.breach_certain is False and self.state is not ClockState.STOPPED

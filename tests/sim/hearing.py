@@ -190,7 +190,7 @@ class Hearing:
         name, due = body["obligation"], micros(parse(body["due_at"]))
         if line.kind == "breach_lifted":
             return [("lifted", name, due)]
-        found: list[Fact] = [("breached", name, due)] if line.kind == "breached" else []
+        found: list[Fact] = [("breached", name, due, body["certain"])] if line.kind == "breached" else []
         assert not found or line.at == due, f"a breach is dated at its due time: {line}"
         if "step" not in body:
             return found

@@ -221,6 +221,48 @@ def test_narrowing_an_interval_to_its_earliest_end_makes_the_breach_certain_with
     assert story.clock().breach_certain is True
 
 
+def test_a_certain_breach_that_an_amendment_makes_uncertain_is_recorded_anew() -> None:
+    story = a_story(25).tick(25)
+    before = len(story.tracked.lines)
+
+    story.tell(an_entry("amended", 26, occurred=between(0, 23)))
+
+    commit = [json.loads(line.text) for line in story.tracked.lines[before:]]
+    assert [line["kind"] for line in commit] == ["amended", "breach_lifted", "breached"]
+    assert commit[1]["body"] == {"obligation": "initial", "due_at": text(20), "reason": "amended"}
+    told = [commit[2]["body"][name] for name in ("due_at", "due_latest_at", "certain", "notices")]
+    assert (commit[2]["at"], told) == (text(20), [text(20), text(43), False, []])
+    assert "occurrence_moved_after_breach" in story.view.anomalies
+    story.tick_through(43)
+    [sure] = story.lines(JUDGED, obligation="initial")
+    assert (sure["at"], sure["body"]["certain"]) == (text(43), True)
+
+
+def test_a_certain_breach_that_becomes_provisional_at_the_same_instant_is_recorded_anew() -> None:
+    story = a_story(0).tick(21).tell(an_entry("amended", 22, occurred=text(100)))
+
+    assert breaches(story) == [("breached", text(20)), ("breach_lifted", text(20)), ("breached", text(20))]
+    assert [line["body"]["certain"] for line in story.lines(BREACHED)] == [True, False]
+
+
+def test_a_certain_breach_stays_where_both_ends_have_passed() -> None:
+    story = a_story(25).tick(40).tell(an_entry("amended", 40, occurred=between(0, 19))).tick(41)
+
+    assert breaches(story) == [("breached", text(20))]
+    assert (story.clock().breach_certain, story.lines(JUDGED, obligation="initial")) == (True, [])
+
+
+def test_a_late_report_that_an_amendment_leaves_between_the_ends_is_undetermined_and_its_breach_uncertain() -> (
+    None
+):
+    story = a_story().tick(21).tell(a_report(25, "initial"))
+
+    story.tell(an_entry("amended", 30, occurred=between(0, 6)))
+
+    assert [line["body"]["verdict"] for line in story.lines(JUDGED)] == ["late", "undetermined"]
+    assert [line["body"]["certain"] for line in story.lines(BREACHED)] == [True, False]
+
+
 # --- 3.6 completeness ---------------------------------------------------------------------------------------
 
 

@@ -86,6 +86,10 @@ class Clock:
         """Whether a breach can stand whatever the anchor was: not if a report came before the later end."""
         return not is_provisional and not (self.met_at and self.met_at <= self.final_due_at)
 
+    def is_certain(self, through: datetime, *, is_provisional: bool) -> bool:
+        """Whether a breach stands whatever the anchor was, where all that was stored up to `through` is known."""
+        return self.final_due_at <= through and self.can_be_certain(is_provisional=is_provisional)
+
     def may_become_certain(self, *, is_provisional: bool) -> bool:
         """Whether the standing breach of an interval becomes certain when its later end passes."""
         is_open = self.breach_certain is False and self.state is not ClockState.STOPPED
@@ -99,7 +103,10 @@ class Clock:
         *,
         is_provisional: bool,
     ) -> None:
-        """Recomputes state, verdict and the next looks from what is known and recorded."""
+        """Recomputes state, verdict and the next looks from what is known and recorded.
+
+        A verdict that time gave is taken back by a command alone (`adopt`), never by looking less far.
+        """
         if self.state is not ClockState.STOPPED:
             if self.met_at is not None:
                 self.state = ClockState.MET
@@ -128,7 +135,9 @@ class Clock:
             if self.met_at <= self.due_at:
                 return Verdict.ON_TIME
             return Verdict.LATE if self.met_at > self.final_due_at else Verdict.UNDETERMINED
-        if self.missing_at and self.missing_at <= now and self.has_standing_breach:
+        # How far was looked goes back and forth between engines, and between a command and the next tick.
+        is_found_missing = self.verdict is not None
+        if self.missing_at and self.has_standing_breach and (self.missing_at <= now or is_found_missing):
             return Verdict.UNDETERMINED if is_provisional else Verdict.MISSING
         return None
 
@@ -149,7 +158,9 @@ def started(view: ClockView, known_at: datetime) -> Clock:
 
 
 def adopt(clock: Clock, view: ClockView) -> None:
-    """Takes over what the incident's commands now say; what has been recorded stays."""
+    """Takes over what the incident's commands now say; what has been recorded stays, if it rests on the same."""
+    if (view.met_at, view.missing_at) != (clock.met_at, clock.missing_at):
+        clock.verdict = None
     clock.position = view.position
     clock.starts_at, clock.due_at, clock.due_latest_at = view.starts_at, view.due_at, view.due_latest_at
     clock.met_at, clock.met_by, clock.missing_at = view.met_at, view.met_by, view.missing_at

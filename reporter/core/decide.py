@@ -53,16 +53,24 @@ def tick(incident: Tracked, now: datetime, judged_through: datetime, directory: 
             incident.write(
                 FactKind.ESCALATED, firing.at, now, _fire(incident, clock, firing, now, directory), ENGINE
             )
-        if (
-            clock.may_become_certain(is_provisional=incident.is_provisional)
-            and clock.final_due_at <= judged_through
-        ):
-            clock.breach_certain = True
-            incident.write(FactKind.JUDGED, clock.final_due_at, now, _judgement(incident, clock), ENGINE)
-        before = clock.verdict
-        incident.settle(clock, judged_through)
-        if clock.verdict is not before and clock.missing_at:
-            incident.write(FactKind.JUDGED, clock.missing_at, now, _judgement(incident, clock), ENGINE)
+        _judge(incident, clock, now, judged_through)
+
+
+def _judge(incident: Tracked, clock: Clock, now: datetime, judged_through: datetime) -> None:
+    """Writes down, in one line, that a breach has become certain and that a report is missing."""
+    is_sure_now = (
+        clock.may_become_certain(is_provisional=incident.is_provisional)
+        and clock.final_due_at <= judged_through
+    )
+    if is_sure_now:
+        clock.breach_certain = True
+    before = clock.verdict
+    incident.settle(clock, judged_through)
+    at = clock.missing_at if clock.verdict is not before else None
+    if at is None and is_sure_now:
+        at = clock.final_due_at
+    if at is not None:
+        incident.write(FactKind.JUDGED, at, now, _judgement(incident, clock), ENGINE)
 
 
 def _breach(
@@ -75,8 +83,7 @@ def _breach(
 ) -> None:
     """Records the breach, dated at its due time, together with the step at zero if that is what fires."""
     clock.breach_due_at = clock.due_at
-    can_be_certain = clock.can_be_certain(is_provisional=incident.is_provisional)
-    clock.breach_certain = can_be_certain and clock.final_due_at <= judged_through
+    clock.breach_certain = clock.is_certain(judged_through, is_provisional=incident.is_provisional)
     body: dict[str, object] = {
         "obligation": clock.obligation.id,
         "due_at": rfc3339(clock.due_at),
@@ -165,7 +172,7 @@ def apply(
     was_withdrawn = incident.state is IncidentState.WITHDRAWN
     _adopt_state(incident, view)
     anew = before is not Mode.ACTUAL and view.mode is Mode.ACTUAL
-    changed = _reconcile(incident, view, entry, anew=anew)
+    changed = _reconcile(incident, view, entry, now, anew=anew)
     body: dict[str, object] = {
         **told,
         "source": entry.source,
@@ -236,12 +243,17 @@ class _Changed:
     ended: list[Clock] = field(default_factory=list)
     lifted: list[tuple[str, datetime, str]] = field(default_factory=list)
     breached_anew: list[Clock] = field(default_factory=list)
-    """Clocks that lost a breach to a new due time: if that has passed too, they breach again in the same commit."""
+    """Clocks that lost a breach to a new due time, at either end: if it has passed too, they breach again in the same
+    commit."""
     judged: dict[str, tuple[object, ...]] = field(default_factory=dict)
 
 
-def _reconcile(incident: Tracked, view: View, entry: Entry, *, anew: bool) -> _Changed:
-    """Brings the recorded clocks in line with the view; a clock whose due time or chase changed is armed again."""
+def _reconcile(incident: Tracked, view: View, entry: Entry, now: datetime, *, anew: bool) -> _Changed:
+    """Brings the recorded clocks in line with the view; a clock whose due time or chase changed is armed again.
+
+    A breach whose line says that it is certain, and that an amendment makes uncertain, is lifted and recorded anew:
+    of a line that stands both must hold. That an uncertain one became certain is told by a judgement.
+    """
     changed = _Changed()
     recorded = {clock.obligation.id: clock for clock in incident.clocks}
     was_ended = incident.closed_at, incident.withdrawn_at
@@ -272,15 +284,19 @@ def _reconcile(incident: Tracked, view: View, entry: Entry, *, anew: bool) -> _C
         if is_moved or clock.final_due_at != was_final:
             changed.moved.append(clock)
         is_withdrawn_in_time = view.withdrawn_at is not None and view.withdrawn_at <= clock.due_at
-        if clock.breach_due_at is not None and (is_moved or clock.is_met_in_time or is_withdrawn_in_time):
-            reason = "amended" if is_moved else "withdrawn" if is_withdrawn_in_time else "arrived_in_time"
+        is_unsure_again = (
+            clock.breach_certain is True
+            and (clock.final_due_at != was_final or view.is_provisional)
+            and not clock.is_certain(now, is_provisional=view.is_provisional)
+        )
+        is_amended = is_moved or is_unsure_again
+        if clock.breach_due_at is not None and (is_amended or clock.is_met_in_time or is_withdrawn_in_time):
+            reason = "amended" if is_amended else "withdrawn" if is_withdrawn_in_time else "arrived_in_time"
             changed.lifted.append((clock.obligation.id, clock.breach_due_at, reason))
             clock.breach_due_at = clock.breach_certain = None
             changed.breached_anew.append(clock)
-        elif clock.breach_due_at is not None and (
-            clock.final_due_at != was_final or not clock.can_be_certain(is_provisional=view.is_provisional)
-        ):
-            clock.breach_certain = False
+        elif clock.breach_certain and not clock.can_be_certain(is_provisional=view.is_provisional):
+            clock.breach_certain = False  # a report between the ends came to be known: the judgement says so
         is_chased_longer = clock.chased_until(view.closed_at, view.withdrawn_at) > was_chased_until
         if is_moved or anew or is_chased_longer:
             clock.ladder = ladder.rearmed(

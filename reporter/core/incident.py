@@ -7,7 +7,6 @@ times and the report that met it. It knows no "now": whatever depends on the pre
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from reporter.core import reading
 from reporter.core.clocks import due_at
@@ -305,21 +304,59 @@ def _note_oddities(
 ) -> None:
     """Adds the anomalies that look at a deadline that had passed when something was done about it."""
 
-    def is_breached(due: datetime, clock: ClockView, at: datetime) -> bool:
-        return not clock.obligation.soft and due < at and not (clock.met_at and clock.met_at <= due)
-
     if withdrawn_at := view.withdrawn_at:
-        if any(is_breached(clock.due_at, clock, withdrawn_at) for clock in view.clocks):
+        if any(_is_breached(clock, clock.due_at, withdrawn_at, view) for clock in view.clocks):
             view.anomalies.append(Anomaly.WITHDRAWN_AFTER_BREACH)
         if any(item.entry.received_at > withdrawn_at for item in filed):
             view.anomalies.append(Anomaly.REPORT_AFTER_WITHDRAWAL)
-    for (before, before_at), (after, after_at) in pairwise(occurrences):
-        was, _, _ = _anchor(before, before_at, received_at)  # type: ignore[arg-type]
-        now, is_provisional, _ = _anchor(after, after_at, received_at)  # type: ignore[arg-type]
-        if is_provisional or now.earliest <= was.earliest:
+    if len(occurrences) > 1 and _is_moved_after_breach(edition, view, occurrences, received_at):
+        view.anomalies.append(Anomaly.OCCURRENCE_MOVED_AFTER_BREACH)
+
+
+def _is_breached(clock: ClockView, due: datetime, at: datetime, view: View) -> bool:
+    """Whether at `at` a clock due at `due` had been breached."""
+    is_owed = not clock.obligation.soft and not (view.withdrawn_at and view.withdrawn_at <= due)
+    return is_owed and due < at and not (clock.met_at and clock.met_at <= due)
+
+
+def _is_moved_after_breach(
+    edition: Edition,
+    view: View,
+    occurrences: Sequence[tuple[object, datetime]],
+    received_at: datetime,
+) -> bool:
+    """Whether the occurrence ever moved later when a deadline, as it stood then, had passed unmet.
+
+    Each anchor is held against the one before it, also where either is provisional, and either end of what is said
+    against what was said last: so a breach cannot be talked away by way of nonsense, or by an interval.
+    """
+    was: Occurrence | None = None
+    stated: Occurrence | None = None
+    for said, said_at in occurrences:
+        now, is_provisional, _ = _anchor(said, said_at, received_at)  # type: ignore[arg-type]
+        is_later = was is not None and now.earliest > was.earliest
+        if stated is not None and not is_provisional:
+            is_later = is_later or now.earliest > stated.earliest or now.latest > stated.latest
+        if is_later and was is not None and _had_breach(edition, view, was.earliest, said_at, received_at):
+            return True
+        was, stated = now, stated if is_provisional else now
+    return False
+
+
+def _had_breach(
+    edition: Edition, view: View, occurred_at: datetime, at: datetime, received_at: datetime
+) -> bool:
+    """Whether at `at` any clock had been breached, where the occurrence to count from was `occurred_at`."""
+    anchors = {"occurred": occurred_at, "received": received_at}
+    if view.aware_at:
+        anchors["aware"] = view.aware_at
+    for clock in view.clocks:
+        due = due_at(clock.obligation, anchors, edition.zone)
+        if due is None:  # for want of an awareness, as in `_clocks`
+            due = due_at(clock.obligation, {"aware": received_at, **anchors}, edition.zone)
+        if due is None:
             continue
-        anchors = {"occurred": was.earliest, "received": received_at}
-        for clock in view.clocks:
-            due = due_at(clock.obligation, anchors, edition.zone)
-            if due and is_breached(due, clock, after_at):
-                view.anomalies.append(Anomaly.OCCURRENCE_MOVED_AFTER_BREACH)
+        if _is_breached(clock, due, at, view):
+            return True
+        anchors[SUBMITTED + clock.obligation.id] = clock.met_at or due
+    return False

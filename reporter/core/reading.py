@@ -164,14 +164,15 @@ def incident_facts(data: Mapping[str, object]) -> tuple[dict[str, object], list[
     """The readable facts among the fields of an occurred or amended command, and what could not be read.
 
     Null and absent both mean "not said" for title, occurrence, sensitivity and mode; null for another field is
-    kept as None (an amendment clears it).
+    kept as None (an amendment clears it). Both come in the order of the readers: that of the keys is lost once the
+    data is in the ledger.
     """
     facts: dict[str, object] = {}
     problems: list[Problem] = []
-    for name, value in data.items():
-        read = _INCIDENT_READERS.get(name)
-        if read is None:
+    for name, read in _INCIDENT_READERS.items():
+        if name not in data:
             continue
+        value = data[name]
         if value is None:
             if name not in _KEPT_WHEN_NULL:
                 facts[name] = None
@@ -187,8 +188,7 @@ def incident_facts(data: Mapping[str, object]) -> tuple[dict[str, object], list[
 
 def extra_fields(kind: CommandKind, data: Mapping[str, object]) -> dict[str, object]:
     """The fields of an occurred, amended or filed command that no rule reads: kept and shown."""
-    known = _KNOWN[kind]
-    return {name: value for name, value in data.items() if name not in known}
+    return {name: data[name] for name in sorted(data.keys() - _KNOWN[kind])}
 
 
 _ADDRESSED = ("unit", "incident", "event", "reason")

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from reporter.catalog import Catalog, load
+from reporter.core.clock import Clock
 from reporter.core.command import Command, incident_id
 from reporter.core.terms import FactKind
 from reporter.engine.record import Gate
@@ -30,6 +31,36 @@ async def test_certainty_told_after_the_closure_folds_to_the_verdict_that_stands
     assert (line["body"]["verdict"], line["body"]["certain"]) == ("missing", True)
     async with world.database.snapshot() as connection:
         assert await differences(connection, incident) == []
+
+
+async def test_missing_said_by_a_closure_stands_while_the_steps_before_it_are_made_up_for(
+    world: World,
+) -> None:
+    incident = await world.open(received=25)
+    await world.drain(judged_through=at(20))
+
+    await world.tell("closed", incident, 26, now=26.001)
+    await world.drain(judged_through=at(25.999))
+    await world.drain()
+
+    said = [line["body"]["verdict"] for line in await world.ledger(incident, FactKind.JUDGED)]
+    assert said == ["missing"]
+
+
+async def test_a_ledger_in_which_missing_was_taken_back_and_given_again_folds_to_the_tables(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    incident = await world.open(received=25)
+    await world.drain(judged_through=at(20))
+    await world.tell("closed", incident, 26, now=26.001)
+    with monkeypatch.context() as once:  # a tick that looked less far than the closure took its verdict back
+        once.setattr(Clock, "_verdict", lambda *_, **__: None)
+        await world.drain(judged_through=at(25.999))
+
+    await world.drain()
+
+    said = [line["body"]["verdict"] for line in await world.ledger(incident, FactKind.JUDGED)]
+    assert said == ["missing", None, "missing"]
 
 
 @pytest.fixture

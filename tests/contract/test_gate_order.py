@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import delete, insert, text, update
 from sqlalchemy.exc import DBAPIError
 
+from reporter.core import reading
 from reporter.core.command import OutcomeKind
 from reporter.core.notice import NoticeResult
 from reporter.core.terms import FactKind, NoticeState
@@ -244,6 +245,31 @@ async def test_every_line_has_one_row_in_the_outbox_under_its_unit(world: World)
         key: f"reporter.out.{kind}.east" for key, kind in lines.items()
     }
     assert {row["message_id"] for row in outbox} == {f"{incident}/{version}" for _, version in lines}
+
+
+async def test_the_order_of_the_keys_in_a_message_is_nowhere_to_be_found(world: World) -> None:
+    """The ledger keeps data in canonical form: what is read from there must be what was read at first."""
+    incident = await world.open(sensitive="x", grade=5)
+    before = (await world.incident(incident))["anomalies"]
+
+    await world.tell("filed", incident, 5, covers=["initial"], form="phone")
+
+    [line] = await world.ledger(incident, FactKind.OPENED)
+    assert (await world.incident(incident))["anomalies"] == before == line["body"]["anomalies"]
+    assert before == ["field_invalid:grade", "field_invalid:sensitive"]
+
+
+async def test_a_ledger_that_tells_of_anomalies_in_another_order_is_as_good(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as once:  # lines were written in the order of the keys in the message
+        once.setattr(reading, "_INCIDENT_READERS", dict(reversed([*reading._INCIDENT_READERS.items()])))
+        incident = await world.open(sensitive="x", grade=5)
+
+    async with world.database.snapshot() as connection:
+        assert await differences(connection, incident) == []
+    [line] = await world.ledger(incident, FactKind.OPENED)
+    assert line["body"]["anomalies"] == ["field_invalid:sensitive", "field_invalid:grade"]
 
 
 async def test_a_row_that_says_other_than_the_ledger_is_named_with_its_column(world: World) -> None:

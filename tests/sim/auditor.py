@@ -14,7 +14,8 @@ from tests.sim.rules import Edition
 from tests.sim.said import Said
 
 Fact = tuple[object, ...]
-"""("fired", obligation, due, offset, repeat, instant, mode, who) · ("breached", obligation, due) · ("lifted", …)"""
+"""("fired", obligation, due, offset, repeat, instant, mode, who) · ("breached", obligation, due, whether
+certainly) · ("lifted", obligation, due)"""
 
 STALE = 15 * 60 * 1_000_000
 """So long a report is awaited after an acknowledgement."""
@@ -37,7 +38,8 @@ def people(unit: str, roles: Iterable[str]) -> tuple[str, ...]:
 class Story:
     """One incident as the auditor follows it: what has been read of it, its ladders, its standing breaches.
 
-    `said`: everything that counts for it, with the reports of its duplicates; `own`: what was said of itself.
+    `said`: everything that counts for it, with the reports of its duplicates; `own`: what was said of itself;
+    `certain`: whether the standing breach of each clock has been called certain.
     """
 
     edition: Edition
@@ -46,6 +48,7 @@ class Story:
     own: list[Said] = field(default_factory=list)
     chases: dict[str, Chase] = field(default_factory=dict)
     breaches: dict[str, int] = field(default_factory=dict)
+    certain: dict[str, bool] = field(default_factory=dict)
     seen: View | None = None
 
     @property
@@ -78,7 +81,7 @@ class Story:
                     clock.due, said.at, anew=False
                 )  # [12] a step fires once per clock and due time
                 continue
-            facts += self._lifted(name, clock, now)
+            facts += self._lifted(name, clock, was, now)
             is_longer = _until(self.view, clock) > _until(before, was)
             if clock.due != was.due or is_actual_now or is_longer:
                 self.chases[name].move(clock.due, said.at, anew=is_actual_now)
@@ -89,16 +92,31 @@ class Story:
                 self.chases[name].acknowledge(offset, said.at + STALE)
         return facts
 
-    def _lifted(self, name: str, clock: Clock, now: int) -> list[Fact]:
-        """[9, 13] A breach that no longer stands is lifted; if the new due time has passed too, there is a new one."""
+    def _lifted(self, name: str, clock: Clock, was: Clock, now: int) -> list[Fact]:
+        """[9, 13] A breach that no longer stands is lifted; if the new due time has passed too, there is a new one.
+
+        [3] So is one that has been called certain, where what was said of the occurrence makes it uncertain.
+        """
         breached = self.breaches.get(name)
-        if breached is None or (breached == clock.due and self.view.is_breached(clock)):
+        if breached is None:
+            return []
+        is_said_otherwise = clock.last_due != was.last_due or self.view.is_provisional
+        is_unsure = self.certain[name] and is_said_otherwise and not self._is_sure(clock, now)
+        if breached == clock.due and self.view.is_breached(clock) and not is_unsure:
+            self.certain[name] = self.certain[name] and self.view.is_certain(clock)
             return []
         del self.breaches[name]
         if not self.view.is_breached(clock) or clock.due > now:
             return [("lifted", name, breached)]
-        self.breaches[name] = clock.due
-        return [("lifted", name, breached), ("breached", name, clock.due)]
+        return [("lifted", name, breached), self._breached(name, clock, now)]
+
+    def _breached(self, name: str, clock: Clock, through: int) -> Fact:
+        self.breaches[name], self.certain[name] = clock.due, self._is_sure(clock, through)
+        return ("breached", name, clock.due, self.certain[name])
+
+    def _is_sure(self, clock: Clock, through: int) -> bool:
+        """[3] Whether, as far as is known, a breach is certain."""
+        return self.view.is_certain(clock) and clock.last_due <= through
 
     def looked(self, now: int, through: int) -> list[Fact]:
         """Time was looked at: reminders up to `now`, everything else up to `through`."""
@@ -107,8 +125,9 @@ class Story:
             fired = self.chases[name].look(now, through, self.view.ends(clock))
             facts += [self._fact(name, clock, each) for each in fired]
             if self.view.is_breached(clock) and clock.due <= through and self.breaches.get(name) != clock.due:
-                self.breaches[name] = clock.due
-                facts.append(("breached", name, clock.due))
+                facts.append(self._breached(name, clock, through))
+            elif name in self.breaches and self.view.state != "withdrawn" and self._is_sure(clock, through):
+                self.certain[name] = True
         return facts
 
     def _fact(self, name: str, clock: Clock, fired: Firing) -> Fact:

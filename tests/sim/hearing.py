@@ -57,6 +57,8 @@ class Hearing:
         self._notices: dict[str, AnyRow] = {}
         self._open: dict[str, dict[str, int]] = {}
         """By incident, the notices of earlier transactions that nobody has taken, and when each was written."""
+        self._judged: dict[tuple[str, str], tuple[Op, str | None, object]] = {}
+        """Of each clock when it was judged last, its verdict, and what that rests on."""
 
     async def hear(self) -> None:
         """Errors: AssertionError for the first thing that is not as it should be."""
@@ -124,10 +126,28 @@ class Hearing:
         if op.through is not None:
             for id_, story in self.stories.items():
                 predicted.setdefault(id_, []).extend(story.looked(op.now, op.through))
+        self._hear_verdicts(op, [line for line in lines if line.kind == "judged"])
         for id_ in sorted(predicted.keys() | written.keys()):
             law, book = sorted(predicted.get(id_, []), key=str), sorted(written.get(id_, []), key=str)
             assert book == law, f"{op}\nincident {id_}\nledger  {book}\nauditor {law}\n{self._case(id_)}"
             self.facts += [(op, fact, self._known_at[id_]) for fact in book]
+
+    def _hear_verdicts(self, op: Op, lines: list[Line]) -> None:
+        """[14] What changes is a new line: no verdict is taken back but by a command, and no look tells of it twice."""
+        for line in lines:
+            key = line.incident, line.body["obligation"]
+            story, verdict = self.stories[line.incident], line.body["verdict"]
+            clock = story.view.clocks.get(key[1])
+            stops = [each.order for each in story.said if each.kind in ("withdrawn", "reopened")]
+            rests_on = clock and (clock.met, clock.missing, clock.due, clock.last_due, stops)
+            before = self._judged.get(key)
+            self._judged[key] = op, verdict, rests_on
+            if before is None:
+                continue
+            if before[0] is op:
+                assert op.through is None, f"judged twice in one look: {line}"
+            else:
+                assert verdict or not before[1] or rests_on != before[2], f"taken back for nothing: {line}"
 
     def _told(self, line: Line, op: Op) -> list[Fact]:
         body, story = line.body, self.stories.get(line.incident)
@@ -170,7 +190,7 @@ class Hearing:
         name, due = body["obligation"], micros(parse(body["due_at"]))
         if line.kind == "breach_lifted":
             return [("lifted", name, due)]
-        found: list[Fact] = [("breached", name, due)] if line.kind == "breached" else []
+        found: list[Fact] = [("breached", name, due, body["certain"])] if line.kind == "breached" else []
         assert not found or line.at == due, f"a breach is dated at its due time: {line}"
         if "step" not in body:
             return found
@@ -222,6 +242,8 @@ class Hearing:
             row, view = incidents[id_], story.view
             self.simulation.heads[id_] = row.head
             assert (row.state, row.mode, row.is_provisional) == (view.state, view.mode, view.is_provisional)
+            is_moved = "occurrence_moved_after_breach" in row.anomalies
+            assert is_moved == view.is_moved_after_breach, f"{id_} {row.anomalies}\n{self._case(id_)}"
             assert {name for incident, name in clocks if incident == id_} == set(view.clocks)
             for name, clock in view.clocks.items():
                 found = clocks[id_, name]

@@ -29,10 +29,6 @@ class Clock:
     late_word: bool = False
     """A report came when the clock was missing already."""
 
-    @property
-    def is_met_in_time(self) -> bool:
-        return self.met is not None and self.met <= self.due  # [2] the last instant is on time
-
 
 @dataclass
 class View:
@@ -44,15 +40,18 @@ class View:
     mode: str
     is_provisional: bool
     clocks: dict[str, Clock] = field(default_factory=dict)
+    is_moved_after_breach: bool = False
 
     @property
     def withdrawn(self) -> int | None:
         return self.since if self.state == "withdrawn" else None
 
-    def is_breached(self, clock: Clock) -> bool:
-        """[7] Whether, once its due time has passed, a breach of the clock stands."""
-        is_stopped = self.withdrawn is not None and self.withdrawn <= clock.due
-        return not (clock.duty.is_soft or clock.is_met_in_time or is_stopped)
+    def is_breached(self, clock: Clock, due: int | None = None) -> bool:
+        """[7] Whether, once its due time has passed, a breach of the clock stands; also were it due at `due`."""
+        due = clock.due if due is None else due
+        is_stopped = self.withdrawn is not None and self.withdrawn <= due
+        is_met_in_time = clock.met is not None and clock.met <= due  # [2] the last instant is on time
+        return not (clock.duty.is_soft or is_met_in_time or is_stopped)
 
     def is_certain(self, clock: Clock) -> bool:
         """[3] Whether a breach holds wherever in its interval the occurrence lay, once that has passed."""
@@ -98,8 +97,16 @@ def edition_of(schedule: Schedule, opened: Said) -> Edition:
 
 def anchor(opened: Said, ordered: Sequence[Said]) -> tuple[int, int, bool]:
     """[3] The earliest and the latest occurrence, and whether they are provisional (then the arrival)."""
+    return anchors(opened, ordered)[-1]
+
+
+def anchors(opened: Said, ordered: Sequence[Said]) -> list[tuple[int, int, bool]]:
+    """The same as it was before any amendment, and after each."""
     spoke = [each for each in ordered if each.kind == "amended" and "occurred" in each.says]
-    said = spoke[-1] if spoke else opened
+    return [_anchor(opened, said) for said in (opened, *spoke)]
+
+
+def _anchor(opened: Said, said: Said) -> tuple[int, int, bool]:
     if said.occurred is None or not said.occurred[0] <= said.occurred[1] <= said.at + DRIFT:
         return opened.at, opened.at, True
     return *said.occurred, False
@@ -202,7 +209,44 @@ def view(edition: Edition, said: Sequence[Said]) -> View:
         found.clocks[duty.name] = clock
         name = f"submitted:{duty.name}"
         early[name], late[name] = (due, last_due) if clock.met is None else (clock.met, clock.met)
+    known = {name: at for name, at in early.items() if name in ("received", "aware")}
+    found.is_moved_after_breach = is_moved_after_breach(edition, opened, ordered, found, known)
     return found
+
+
+def is_moved_after_breach(
+    edition: Edition, opened: Said, ordered: Sequence[Said], found: View, known: dict[str, int]
+) -> bool:
+    """[9] Whether an amendment moved the occurrence later when, counted from where it was, a duty was breached.
+
+    Later than the anchor before, or at either end than what was stated last: stated is what is not provisional.
+    """
+    spoke = [each for each in ordered if each.kind == "amended" and "occurred" in each.says]
+    at = anchors(opened, ordered)
+    for index, said in enumerate(spoke):
+        stated = [ends for *ends, is_provisional in at[: index + 1] if not is_provisional]
+        earliest, latest, is_provisional = at[index + 1]
+        is_later = earliest > at[index][0]
+        if stated and not is_provisional:
+            is_later |= earliest > stated[-1][0] or latest > stated[-1][1]
+        if is_later and any(
+            due < said.at for due in _breached(edition, found, {**known, "occurred": at[index][0]})
+        ):
+            return True
+    return False
+
+
+def _breached(edition: Edition, found: View, known: dict[str, int]) -> list[int]:
+    """When the clocks would have been due, counted from these anchors; of those that would be breached then."""
+    breached, known = [], dict(known)
+    for name, clock in found.clocks.items():
+        due = due_of(clock.duty, known, edition.zone)
+        if due is None:
+            continue
+        if found.is_breached(clock, due):
+            breached.append(due)
+        known[f"submitted:{name}"] = due if clock.met is None else clock.met
+    return breached
 
 
 def _meet(clock: Clock, edition: Edition, filed: Sequence[tuple[Said, tuple[str, ...]]]) -> None:

@@ -120,6 +120,36 @@ def test_a_report_after_missing_is_kept_and_the_verdict_stays() -> None:
     assert len(story.lines(FactKind.REPORTED)) == 1
 
 
+def test_what_a_closure_made_missing_is_not_taken_back_by_a_tick_that_looks_less_far() -> None:
+    story = a_story().tick(20).tell(an_entry("closed", 26))
+
+    story.tick(26, us=1, judged=25).tick(26, us=2)
+
+    assert ("escalation", "PT5M", 1) in story.fired()
+    assert [line["body"]["verdict"] for line in story.lines(JUDGED)] == ["missing"]
+
+
+def test_what_is_missing_stays_so_for_an_engine_whose_clock_is_behind() -> None:
+    story = a_story().tick(20).tell(an_entry("closed", 26))
+
+    story.tell(an_entry("amended", 27, summary="续"), now=25).tick(27)
+
+    assert [line["body"]["verdict"] for line in story.lines(JUDGED)] == ["missing"]
+
+
+def test_what_is_missing_is_so_no_longer_when_the_occurrence_moves_past_the_closure() -> None:
+    story = a_story().tick(20).tell(an_entry("closed", 26)).tell(an_entry("amended", 27, occurred=text(25)))
+    assert verdicts(story)[0] is None
+
+    story.tick_through(45)
+
+    assert [(line["at"], line["body"]["verdict"]) for line in story.lines(JUDGED, obligation="initial")] == [
+        (text(26), "missing"),
+        (text(27), None),
+        (text(45), "missing"),
+    ]
+
+
 def test_reopening_takes_missing_back_and_judges_as_if_never_stopped() -> None:
     story = a_story().tick_through(30).tell(an_entry("closed", 30)).tell(a_report(40, "initial"))
 
@@ -141,6 +171,14 @@ def test_a_breach_of_an_interval_becomes_certain_when_the_latest_end_has_passed(
     assert story.clock().breach_certain is True
     assert [(line["at"], line["body"]["certain"]) for line in story.lines(JUDGED)] == [(text(27), True)]
     assert breaches(story) == [("breached", text(20))]
+
+
+def test_what_becomes_certain_and_missing_at_one_instant_is_told_of_in_one_line() -> None:
+    story = a_story(10, occurred=between(0, 7)).tick(20).tell(an_entry("closed", 22)).tick(27)
+
+    assert [
+        (line["at"], line["body"]["verdict"], line["body"]["certain"]) for line in story.lines(JUDGED)
+    ] == [(text(27), "missing", True)]
 
 
 def test_a_breach_judged_after_both_ends_is_certain_at_once() -> None:
@@ -181,6 +219,48 @@ def test_narrowing_an_interval_to_its_earliest_end_makes_the_breach_certain_with
 
     assert breaches(story) == [("breached", text(20))]
     assert story.clock().breach_certain is True
+
+
+def test_a_certain_breach_that_an_amendment_makes_uncertain_is_recorded_anew() -> None:
+    story = a_story(25).tick(25)
+    before = len(story.tracked.lines)
+
+    story.tell(an_entry("amended", 26, occurred=between(0, 23)))
+
+    commit = [json.loads(line.text) for line in story.tracked.lines[before:]]
+    assert [line["kind"] for line in commit] == ["amended", "breach_lifted", "breached"]
+    assert commit[1]["body"] == {"obligation": "initial", "due_at": text(20), "reason": "amended"}
+    told = [commit[2]["body"][name] for name in ("due_at", "due_latest_at", "certain", "notices")]
+    assert (commit[2]["at"], told) == (text(20), [text(20), text(43), False, []])
+    assert "occurrence_moved_after_breach" in story.view.anomalies
+    story.tick_through(43)
+    [sure] = story.lines(JUDGED, obligation="initial")
+    assert (sure["at"], sure["body"]["certain"]) == (text(43), True)
+
+
+def test_a_certain_breach_that_becomes_provisional_at_the_same_instant_is_recorded_anew() -> None:
+    story = a_story(0).tick(21).tell(an_entry("amended", 22, occurred=text(100)))
+
+    assert breaches(story) == [("breached", text(20)), ("breach_lifted", text(20)), ("breached", text(20))]
+    assert [line["body"]["certain"] for line in story.lines(BREACHED)] == [True, False]
+
+
+def test_a_certain_breach_stays_where_both_ends_have_passed() -> None:
+    story = a_story(25).tick(40).tell(an_entry("amended", 40, occurred=between(0, 19))).tick(41)
+
+    assert breaches(story) == [("breached", text(20))]
+    assert (story.clock().breach_certain, story.lines(JUDGED, obligation="initial")) == (True, [])
+
+
+def test_a_late_report_that_an_amendment_leaves_between_the_ends_is_undetermined_and_its_breach_uncertain() -> (
+    None
+):
+    story = a_story().tick(21).tell(a_report(25, "initial"))
+
+    story.tell(an_entry("amended", 30, occurred=between(0, 6)))
+
+    assert [line["body"]["verdict"] for line in story.lines(JUDGED)] == ["late", "undetermined"]
+    assert [line["body"]["certain"] for line in story.lines(BREACHED)] == [True, False]
 
 
 # --- 3.6 completeness ---------------------------------------------------------------------------------------

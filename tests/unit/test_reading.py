@@ -93,6 +93,19 @@ def test_null_is_not_said_for_title_occurrence_sensitivity_and_mode_and_clears_a
     assert (found, problems) == (dict.fromkeys(["grade", "place", "casualties", "aware"]), [])
 
 
+def test_the_order_of_the_keys_says_nothing() -> None:
+    said = {"sensitive": "x", "weather": "雨", "grade": 5, "casualties": {"light": -1, "dead": -1}, "a": 1}
+    around = dict(reversed(said.items())) | {"casualties": {"dead": -1, "light": -1}}
+
+    found = [
+        (incident_facts(data)[1], list(reading.extra_fields(KINDS["amended"], data)))
+        for data in (said, around)
+    ]
+
+    assert found[0] == found[1]
+    assert paths(found[0][0]) == ["grade", "sensitive", "casualties.dead", "casualties.light"]
+
+
 def test_unknown_fields_are_extra_and_are_no_problem() -> None:
     data = facts(unit="east", schedule=None, weather="雨", nested={"a": [1]})
 

@@ -4,7 +4,6 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import islice
 from math import inf
 from time import monotonic
 from typing import Final, NamedTuple
@@ -92,8 +91,11 @@ class Lane:
         self._ready: tuple[deque[Ready], ...] = tuple(deque() for _ in Rank)
         self._behind: tuple[dict[str, deque[Ready]], ...] = tuple({} for _ in Rank)
         """By part those that came to a full one, or to one whose like have all the places that they may have."""
-        self._crowded_out: OrderedDict[str, int] = OrderedDict()
-        """The latter, in the order in which they came, and how many sendings each carries."""
+        self._crowded_out: dict[Standing, OrderedDict[str, int]] = {
+            Standing.UNKNOWN: OrderedDict(),
+            Standing.HANGS: OrderedDict(),
+        }
+        """The latter, as they stand, in the order in which they came, and how many sendings each carries."""
 
     @property
     def is_busy(self) -> bool:
@@ -126,7 +128,7 @@ class Lane:
                 else:
                     behind.setdefault(part, deque()).append(ready)
                     if has_room:
-                        self._crowded_out[part] = carries
+                        self._crowded_out[standing][part] = carries
 
     def ended(self, address: str, *, hangs: bool = False) -> None:
         """A sending has ended, well or not: who waits for the same part, or for a place of its like, is the next."""
@@ -137,14 +139,15 @@ class Lane:
         self._note(part, before, standing)
         if not self._under_way[part]:
             del self._under_way[part]
+        for crowded in self._crowded_out.values():
+            crowded.pop(part, None)
         grown = _at_once(standing, carries) - _at_once(before, carries)
         self._release(part, carries, 1 + max(0, grown))
         coming = Counter(self._by_standing)
-        for crowded, theirs in list(islice(self._crowded_out.items(), self._places)):
-            if not self._is_crowded(stands := self._standing(crowded), coming):
-                del self._crowded_out[crowded]
-                self._release(crowded, theirs, 1)
-                coming[stands] += 1
+        for stands, crowded in self._crowded_out.items():
+            while crowded and not self._is_crowded(stands, coming):
+                other, theirs = crowded.popitem(last=False)
+                coming[stands] += self._release(other, theirs, 1)
 
     def pause(self, address: str, seconds: float) -> None:
         """The other side asked to be left alone for so long: the whole part, whichever notice it was said of."""
@@ -197,16 +200,20 @@ class Lane:
             return True
         return hanging + under_way[Standing.UNKNOWN] >= self._doubtful_max
 
-    def _release(self, part: str, carries: int, most: int) -> None:
-        """Puts those that wait for this part before all others of their rank, as far as there is room for them."""
+    def _release(self, part: str, carries: int, most: int) -> int:
+        """Puts those that wait for this part before all others of their rank, as far as there is room for them.
+        Returns how many.
+        """
         room = min(most, _at_once(self._standing(part), carries) - self._under_way[part])
+        count = 0
         for queue, behind in zip(self._ready, self._behind, strict=True):
-            if room > 0 and (waiting := behind.get(part)) is not None:
-                released = [waiting.popleft() for _ in range(min(room, len(waiting)))]
+            if room > count and (waiting := behind.get(part)) is not None:
+                released = [waiting.popleft() for _ in range(min(room - count, len(waiting)))]
                 queue.extendleft(reversed(released))
-                room -= len(released)
+                count += len(released)
                 if not waiting:
                     del behind[part]
+        return count
 
 
 def _at_once(standing: Standing, carries: int) -> int:

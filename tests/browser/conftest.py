@@ -51,6 +51,7 @@ class Room:
         )
         await page.press("#token", "Enter")
         await page.wait_for_selector("#counts")
+        await page.wait_for_load_state()  # the script too: keys do nothing before
         return page
 
     async def enter(
@@ -69,6 +70,7 @@ class Room:
         await page.fill("[name=password]", password)
         await page.press("[name=password]", "Enter")
         await page.wait_for_selector("#counts")
+        await page.wait_for_load_state()  # the script too: keys do nothing before
         return page
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reporter.channels.contract import Message, Receipt
@@ -145,6 +145,8 @@ async def test_a_full_account_holds_up_no_other() -> None:
     assert started(lane) == ["slow-1"]
 
 
+@settings(max_examples=200)
+@example(953_687)
 @given(st.integers(0, 2**32))
 def test_whatever_hangs_everything_is_started_once_and_no_bound_is_passed(seed: int) -> None:
     random = Random(seed)

@@ -148,7 +148,13 @@ Teller = Callable[[Step], Awaitable[None]]
 
 async def play(url: str, occurred: datetime, zone: str, time: TimeSource, tell: Teller) -> None:
     """Publishes every step at its instant of the demo's time, and tells of it."""
-    client: Client = await nats.connect(url, max_reconnect_attempts=-1, name="reporter-demo-script")
+
+    async def quiet(_reason: Exception) -> None:
+        """The service says when its broker is away; the client would print tracebacks into the board."""
+
+    client: Client = await nats.connect(
+        url, max_reconnect_attempts=-1, error_cb=quiet, name="reporter-demo-script"
+    )
     try:
         stream = client.jetstream()
         for step in scenario(occurred, zone):

@@ -84,6 +84,11 @@ class Accounts(dict[str, A]):
         account = self.get(name)
         return name, 1 if account is None else account.places
 
+    def account_of(self, target: str) -> str:
+        """The account's name of `account/target`, as people may see it."""
+        name, _ = parted(target)
+        return shown(name)
+
     @property
     def at_once(self) -> int:
         """How many sendings all of them carry at once."""

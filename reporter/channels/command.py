@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from reporter.channels.accounts import Account, Accounts, accounts, parted, scrubbed, shown
+from reporter.channels.accounts import Account, Accounts, accounts, scrubbed
 from reporter.channels.contract import ChannelError, Message, Receipt, refusal_of
 from reporter.core.terms import NoticeState
 from reporter.settings import Settings
@@ -51,6 +51,7 @@ class Command:
         self.timeout_s = programs.timeout_s
         self.at_once = programs.at_once
         self.part = programs.part
+        self.account_of = programs.account_of
 
     async def send(self, message: Message) -> Receipt:
         program, target = self._receiver(message.address)
@@ -68,10 +69,6 @@ class Command:
             msg = "not a target: it may not begin with - nor hold control characters"
             raise ChannelError(msg, permanent=True)
         return program, target
-
-    def account_of(self, address: str) -> str:
-        account, _ = parted(address)
-        return shown(account)
 
 
 def _arguments(program: Program, target: str, message: Message) -> list[str]:

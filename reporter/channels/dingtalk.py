@@ -12,10 +12,21 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from reporter.channels.accounts import Account, Accounts, WebAddress, accounts, shown
+from reporter.channels.accounts import Account, Accounts, WebAddress, accounts
 from reporter.channels.contract import Message, Receipt, refusal_of
 from reporter.channels.posting import Poster
-from reporter.channels.robots import ALL, JSON, Dialect, cut, harmless, markdown, mobiles, part, split
+from reporter.channels.robots import (
+    ALL,
+    JSON,
+    Dialect,
+    account_of,
+    cut,
+    harmless,
+    markdown,
+    mobiles,
+    part,
+    split,
+)
 from reporter.settings import Settings
 from reporter.timesource import SystemTime
 
@@ -54,6 +65,7 @@ class DingTalk:
     name = NAME
     at_once = 32
     part = staticmethod(part)
+    account_of = staticmethod(account_of)
 
     def __init__(self, robots: Accounts[Robot]) -> None:
         self._robots = self.accounts = robots
@@ -75,10 +87,6 @@ class DingTalk:
 
     def flaw_of(self, address: str) -> str | None:
         return refusal_of(self._receiver, address)
-
-    def account_of(self, address: str) -> str:
-        account, _ = split(address)
-        return shown(account)
 
     async def close(self) -> None:
         await self._poster.close()

@@ -14,10 +14,10 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from reporter.channels.accounts import Account, Accounts, WebAddress, accounts, shown
+from reporter.channels.accounts import Account, Accounts, WebAddress, accounts
 from reporter.channels.contract import Message, Receipt, refusal_of
 from reporter.channels.posting import Poster
-from reporter.channels.robots import JSON, Dialect, cut, part, split
+from reporter.channels.robots import JSON, Dialect, account_of, cut, part, split
 from reporter.settings import Settings
 from reporter.timesource import SystemTime
 
@@ -51,6 +51,7 @@ class Feishu:
     name = NAME
     at_once = 32
     part = staticmethod(part)
+    account_of = staticmethod(account_of)
 
     def __init__(self, robots: Accounts[Robot]) -> None:
         self._robots = self.accounts = robots
@@ -74,10 +75,6 @@ class Feishu:
 
     def flaw_of(self, address: str) -> str | None:
         return refusal_of(self._receiver, address)
-
-    def account_of(self, address: str) -> str:
-        account, _ = split(address)
-        return shown(account)
 
     async def close(self) -> None:
         await self._poster.close()

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from reporter.channels.accounts import scrubbed
+from reporter.channels.accounts import scrubbed, shown
 from reporter.channels.contract import ChannelError, Message, Receipt
 from reporter.channels.posting import Answer
 from reporter.core.terms import NoticeState
@@ -85,6 +85,12 @@ def part(address: str) -> tuple[str, int]:
     """The account, and how many sendings it carries at once: whomever they mention, they go to one group."""
     account, _ = split(address)
     return account, AT_ONCE
+
+
+def account_of(address: str) -> str:
+    """The account's name, as people may see it."""
+    account, _ = split(address)
+    return shown(account)
 
 
 def mobiles(message: Message, named: list[str]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal
 from jinja2 import TemplateError
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from reporter.channels.accounts import Account, Accounts, accounts, parted, scrubbed, shown
+from reporter.channels.accounts import Account, Accounts, accounts, scrubbed
 from reporter.channels.contract import ChannelError, Message, Receipt, refusal_of
 from reporter.channels.gateway import CONTENT_TYPES, Medium, template
 from reporter.channels.posting import Answer, Poster
@@ -85,6 +85,7 @@ class Sms:
         self.timeout_s = gateways.timeout_s
         self.at_once = gateways.at_once
         self.part = gateways.part
+        self.account_of = gateways.account_of
 
     async def send(self, message: Message) -> Receipt:
         gateway, number = self._receiver(message.address)
@@ -96,10 +97,6 @@ class Sms:
 
     def flaw_of(self, address: str) -> str | None:
         return refusal_of(self._receiver, address)
-
-    def account_of(self, address: str) -> str:
-        account, _ = parted(address)
-        return shown(account)
 
     async def close(self) -> None:
         await self._poster.close()

@@ -18,7 +18,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from reporter.channels.accounts import Account, Accounts, accounts, parted, scrubbed, shown
+from reporter.channels.accounts import Account, Accounts, accounts, scrubbed
 from reporter.channels.contract import ChannelError, Message, Receipt, refusal_of
 from reporter.core.roster import SMTP
 from reporter.core.terms import NoticeState
@@ -79,6 +79,7 @@ class Mail:
         self.timeout_s = servers.timeout_s
         self.at_once = servers.at_once
         self.part = servers.part
+        self.account_of = servers.account_of
 
     async def send(self, message: Message) -> Receipt:
         server, to = self._receiver(message.address)
@@ -95,10 +96,6 @@ class Mail:
             return server, _parsed(target)
         except ValueError as error:
             raise ChannelError(str(error), permanent=True) from None
-
-    def account_of(self, address: str) -> str:
-        account, _ = parted(address)
-        return shown(account)
 
 
 def _letter(server: Server, to: Address, message: Message) -> EmailMessage:

@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from reporter.channels.accounts import Account, Accounts, WebAddress, accounts, shown
+from reporter.channels.accounts import Account, Accounts, WebAddress, accounts
 from reporter.channels.contract import Message, Receipt, refusal_of
 from reporter.channels.posting import Poster
-from reporter.channels.robots import ALL, JSON, Dialect, cut, markdown, mobiles, part, split
+from reporter.channels.robots import ALL, JSON, Dialect, account_of, cut, markdown, mobiles, part, split
 from reporter.settings import Settings
 
 NAME: Final = "wecom_bot"
@@ -42,6 +42,7 @@ class WeComBot:
     name = NAME
     at_once = 32
     part = staticmethod(part)
+    account_of = staticmethod(account_of)
 
     def __init__(self, robots: Accounts[Robot]) -> None:
         self._robots = self.accounts = robots
@@ -58,10 +59,6 @@ class WeComBot:
 
     def flaw_of(self, address: str) -> str | None:
         return refusal_of(self._receiver, address)
-
-    def account_of(self, address: str) -> str:
-        account, _ = split(address)
-        return shown(account)
 
     async def close(self) -> None:
         await self._poster.close()

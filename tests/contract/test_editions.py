@@ -1,9 +1,8 @@
 """The editions that incidents are bound to: stored once, and never thought to be stored when they are not."""
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete
 
 from reporter.core.terms import FactKind
-from reporter.engine.unjudged import AGAIN
 from reporter.store import models as m
 from reporter.store.bulk import Writing
 from reporter.store.editions import Editions
@@ -45,23 +44,3 @@ async def test_an_edition_that_a_restored_database_lacks_is_stored_with_the_next
     world.time.at = at(20)
     await world.drain(world.another_gate())
     assert await world.ledger(incident, FactKind.BREACHED)
-
-
-async def test_an_incident_whose_edition_cannot_be_read_delays_no_other(world: World) -> None:
-    broken, sound = await world.open("e1"), await world.open("e2")
-    digest = (await world.incident(broken))["edition_digest"]
-    mine = update(m.table(m.Incident)).where(m.Incident.id == broken)
-    async with world.database.transaction() as connection:
-        await connection.execute(mine.values(edition_digest="0" * 64))
-
-    world.time.at = at(20)
-    await world.drain()
-    assert await world.ledger(sound, FactKind.BREACHED)
-    assert not await world.ledger(broken, FactKind.BREACHED)
-    assert world.gate.unjudged.oldest_at == at(20)
-
-    async with world.database.transaction() as connection:
-        await connection.execute(mine.values(edition_digest=digest))
-    world.time.advance(AGAIN)
-    await world.drain()
-    assert await world.breaches(broken) == await world.breaches(sound)

@@ -8,8 +8,9 @@ from time import monotonic
 from typing import Any  # arguments handed on
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import ColumnElement, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import InstrumentedAttribute
 
 from reporter.core import decide
 from reporter.core.instants import rfc3339
@@ -111,12 +112,22 @@ async def test_what_cannot_be_judged_is_put_off_and_not_forgotten(
     assert await world.ledger(broken, FactKind.BREACHED)
 
 
-async def test_a_row_that_cannot_be_read_is_put_off_and_delays_no_other(world: World) -> None:
+@pytest.mark.parametrize(
+    ("odd", "whose"),
+    [
+        (m.Clock.state, [m.Clock.obligation == "initial", m.Clock.number == m.Incident.number]),
+        (m.Incident.edition_digest, []),
+    ],
+    ids=["a clock's state", "an edition that is not there"],
+)
+async def test_a_row_that_cannot_be_read_is_put_off_and_delays_no_other(
+    world: World, odd: InstrumentedAttribute[str], whose: list[ColumnElement[bool]]
+) -> None:
     broken, sound = await world.open("e1"), await world.open("e2")
-    number = (await world.incident(broken))["number"]
-    mine = update(m.table(m.Clock)).where(m.Clock.number == number, m.Clock.obligation == "initial")
+    mine = update(odd.class_).where(m.Incident.id == broken, *whose)
     async with world.database.transaction() as connection:
-        await connection.execute(mine.values(state="odd"))
+        before = (await connection.execute(select(odd).where(m.Incident.id == broken, *whose))).scalar_one()
+        await connection.execute(mine.values({odd: "odd"}))
 
     world.time.at = at(20)
     await world.drain()
@@ -125,7 +136,7 @@ async def test_a_row_that_cannot_be_read_is_put_off_and_delays_no_other(world: W
     assert world.gate.unjudged.oldest_at == at(20)
 
     async with world.database.transaction() as connection:
-        await connection.execute(mine.values(state="running"))
+        await connection.execute(mine.values({odd: before}))
     world.time.advance(AGAIN)
     await world.drain()
     assert await world.breaches(broken) == await world.breaches(sound)

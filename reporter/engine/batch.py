@@ -9,23 +9,24 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any  # columns of rows
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.catalog import Catalog
 from reporter.core import reading
 from reporter.core.command import Command, Message, Outcome, OutcomeKind, Problem, incident_id, report_id
-from reporter.core.decide import ENGINE, apply, open_incident
+from reporter.core.decide import ENGINE, apply
 from reporter.core.incident import Entry
 from reporter.core.instants import rfc3339
 from reporter.core.roster import UnitTree
 from reporter.core.schedule import parse_offset
-from reporter.core.terms import Anomaly, CommandKind, IncidentState, Mode, field_invalid
-from reporter.core.tracked import Directory, Tracked
+from reporter.core.terms import Anomaly, CommandKind, field_invalid
+from reporter.core.tracked import Directory
+from reporter.engine import opening
 from reporter.engine.codes import choose_codes
 from reporter.engine.refusals import may_act, refusal
 from reporter.store import inbox, incidents, notices, turns
+from reporter.store.bulk import Writing
 from reporter.store.editions import Editions
 from reporter.store.incidents import Work
 from reporter.store.rows import incident_columns
@@ -50,10 +51,12 @@ class Batch:
     """The broker's clock less ours, where it belongs on a verdict."""
     stale_after: timedelta | None = None  # from an acknowledgement to the report awaited
     works: dict[str, Work] = field(default_factory=dict)
-    taken: dict[bytes, tuple[Command, str, Sequence[str]]] = field(default_factory=dict)
+    taken: dict[bytes, inbox.Taken] = field(default_factory=dict)
     held: dict[bytes, tuple[Command, str]] = field(default_factory=dict)
     codes: dict[str, tuple[str, str]] = field(default_factory=dict)
     changed: dict[str, Work] = field(default_factory=dict)
+    numbers: list[int] = field(default_factory=list)
+    """For the incidents to be opened, the last to be used first."""
     advanced: list[Command] = field(default_factory=list)
     """Reports known from later copies that turned out to have arrived earlier."""
     spoiled: list[tuple[int, Message, Sequence[Problem]]] = field(default_factory=list)
@@ -66,15 +69,17 @@ class Batch:
         await self._load([*fresh, *(c for c in commands if _is_earlier(c, seen.get(c.key)))])
         opened = {incident_id(c.source, c.id): c for c in fresh if c.kind is CommandKind.OCCURRED}
         waiting = await inbox.load_held(self.connection, list(opened)) if opened else []
-        self.codes = await choose_codes(self.connection, opened, self.catalog.default.zone)
+        if opened:
+            self.codes = await choose_codes(self.connection, opened, self.catalog.default.zone)
+            self.numbers = await incidents.next_numbers(self.connection, len(opened))
         outcomes: dict[int, Outcome] = {}
         in_order = sorted(
             range(len(commands)),
             key=lambda i: (commands[i].kind is not CommandKind.OCCURRED, commands[i].received_at),
         )
-        for count, index in enumerate(in_order):
+        for count, index in enumerate(in_order, start=1):
             outcomes[index] = await self._one(commands[index], seen)
-            if count % BREATH == BREATH - 1:
+            if count % BREATH == 0:
                 await sleep(0)  # deadlines and pages do not wait for a whole batch
         await self.apply_waiting(waiting)
         return [outcomes[index] for index in range(len(commands))]
@@ -91,10 +96,10 @@ class Batch:
         await self._save()
 
     async def _save(self) -> None:
-        if self.changed:
-            works = list(self.changed.values())
-            await incidents.save_work(self.connection, self.editions, works, self.now)
-        await inbox.save_seen(self.connection, self.taken.values())
+        writing = Writing(self.connection)
+        incidents.write_work(writing, self.editions, list(self.changed.values()), self.now)
+        inbox.write_seen(writing, self.taken.values())
+        await writing.done()
         await inbox.advance_seen(self.connection, self.advanced)
         if self.held:
             reason = "事件尚未登记 / the incident is not known yet"
@@ -161,7 +166,7 @@ class Batch:
                     Problem("data.unit", "与主题中的单位不同 / differs from the unit in the subject")
                 )
         if command.kind is CommandKind.OCCURRED:
-            return await self._open(command)
+            return self._open(command)
         named = reading.target(command.kind, command.data)
         if isinstance(named, Problem):
             return _rejected(named)
@@ -189,80 +194,13 @@ class Batch:
         else:
             await inbox.release(self.connection, aside, "accepted")
 
-    async def _open(self, command: Command) -> Outcome:
-        facts, problems = command.said or reading.incident_facts(command.data)
-        if "title" not in facts:
-            wrong = [problem for problem in problems if problem.path == "title"]
-            return _rejected(*(wrong or [Problem("title", "事件名称必填 / a title is required")]))
-        id_ = incident_id(command.source, command.id)
-        anomalies = list(command.anomalies)
-        if not isinstance(command.data.get("unit"), str | None):
-            anomalies.append(field_invalid("unit"))
-        unit = self.tree.resolve(command.unit)
-        if unit is not None and not self.tree.node(unit).is_active:
-            unit = None
-        if command.message is None and (problem := self._unfit(command, unit)):
-            return _rejected(problem)
-        if unit is None:
-            unit = self.tree.root
-            anomalies.append(Anomaly.UNIT_UNKNOWN)
-        schedule = self.catalog.default
-        if (named := command.data.get("schedule")) is not None:
-            known = self.catalog.get(named) if isinstance(named, str) else None
-            if known is None:
-                anomalies.append(Anomaly.SCHEDULE_UNKNOWN)
-            else:
-                schedule = known
-        occurred = facts.get("occurred")
-        at = occurred.earliest if isinstance(occurred, reading.Occurrence) else command.received_at
-        edition, is_in_force = schedule.edition_in_force(at)
-        if not is_in_force:
-            anomalies.append(Anomaly.NO_EDITION_IN_FORCE)
-        day, code = self.codes[id_]
-        entry = Entry(
-            command.kind,
-            command.source,
-            command.id,
-            command.received_at,
-            command.data,
-            tuple(map(str, anomalies)),
-            said=(facts, problems),
-        )
-        tracked = Tracked(id_, unit, Mode.ACTUAL, IncidentState.OPEN, edition)
-        heading = {
-            "unit": unit,
-            "from": command.unit,
-            "code": code,
-            "schedule": edition.schedule_id,
-            "edition": edition.id,
-            "edition_digest": edition.digest,
-        }
-        view = open_incident(tracked, entry, heading, self.now, command.actor)
-        work = Work(tracked, command.unit, None, [entry], is_new=True, anomalies=view.anomalies)
-        work.row = incident_columns(view) | {
-            "code": code,
-            "code_day": day,
-            "unit": unit,
-            "opened_from": command.unit,
-            "received_at": command.received_at,
-            "recorded_at": self.now,
-            "schedule": edition.schedule_id,
-            "edition": edition.id,
-            "edition_digest": edition.digest,
-            "month": _month(view.occurred.earliest, edition.zone),
-        }
-        self.works[id_] = self.changed[id_] = work
-        self.taken[command.key] = (command, id_, view.anomalies)
-        return Outcome(OutcomeKind.ACCEPTED, id_, tuple(view.anomalies))
-
-    def _unfit(self, command: Command, unit: str | None) -> Problem | None:
-        """What only the strict door refuses: a unit or a schedule that nobody knows."""
-        if unit is None:
-            return Problem("unit", f"没有该单位 / no unit has the code {command.unit[:64]}")
-        named = command.data.get("schedule")
-        if isinstance(named, str) and self.catalog.get(named) is None:
-            return Problem("schedule", f"没有该时限表 / unknown; valid: {', '.join(self.catalog.schedules)}")
-        return None
+    def _open(self, command: Command) -> Outcome:
+        opened = opening.opened(command, self.tree, self.catalog, self.codes, self.now)
+        if not isinstance(opened, Work):
+            return _rejected(*opened)
+        opened.tracked.number = self.numbers.pop()
+        self.works[opened.tracked.id] = self.changed[opened.tracked.id] = opened
+        return self._took(command, opened.tracked.id, opened.anomalies)
 
     async def _act(self, command: Command, work: Work) -> Outcome:
         anomalies = list(command.anomalies)
@@ -314,8 +252,7 @@ class Batch:
         self._apply(work, entry, told, command.actor, steps, stale_at)
         self._join(work, entry, survivor)
         found = tuple(dict.fromkeys([*map(str, anomalies), *(a for a in work.anomalies if a not in before)]))
-        self.taken[command.key] = (command, work.tracked.id, found)
-        return Outcome(OutcomeKind.ACCEPTED, work.tracked.id, found)
+        return self._took(command, work.tracked.id, found)
 
     def _apply(
         self,
@@ -334,9 +271,13 @@ class Batch:
             work.tracked, work.entries, entry, told, self.now, actor, self.directory, steps, stale_at
         )
         work.row |= incident_columns(view)
-        work.row["month"] = _month(view.occurred.earliest, work.tracked.edition.zone)
+        work.row["month"] = opening.month(view.occurred.earliest, work.tracked.edition.zone)
         work.anomalies, work.survivor = view.anomalies, view.survivor
         self.changed[work.tracked.id] = work
+
+    def _took(self, command: Command, incident: str, anomalies: Sequence[str]) -> Outcome:
+        self.taken[command.key] = (command, incident, anomalies)
+        return Outcome(OutcomeKind.ACCEPTED, incident, tuple(anomalies))
 
     def _join(self, work: Work, entry: Entry, was: str | None) -> None:
         """Lets every report of a duplicate count for the incident that survives it, and no longer once undone."""
@@ -392,8 +333,3 @@ def _survivors(work: Work) -> Iterator[str]:
         named = entry.data.get("duplicate_of")
         if entry.kind is CommandKind.WITHDRAWN and isinstance(named, str):
             yield named.lower()
-
-
-def _month(at: datetime, zone: str) -> str:
-    local = at.astimezone(ZoneInfo(zone))
-    return f"{local.year:04}-{local.month:02}"

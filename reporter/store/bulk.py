@@ -55,6 +55,12 @@ class Writing:
         if statements:
             await onevisit.visit(self._connection, statements)
 
+    def delete(self, table: Table, keys: tuple[str, ...], rows: Sequence[Row]) -> None:
+        """Deletes what has these keys, each a tuple in the order of `keys`, in the form that is stored."""
+        dialect = self._connection.dialect
+        if rows:
+            self._statements.append((_delete(table, keys, dialect), rows))
+
     def _add(self, rows: Sequence[Row], statement: Callable[[int], str]) -> None:
         """Adds what writes all rows; `statement` is asked for the one that takes so many at once."""
         done = 0
@@ -101,6 +107,13 @@ def _update(
     source = f" FROM (VALUES {_values(dialect, len(columns), count)}) AS given" if count > 1 else ""
     where = " AND ".join(f"{name}.{each}" for each in told[len(changed) :])
     return f"UPDATE {name} SET {', '.join(told[: len(changed)])}{source} WHERE {where}"  # noqa: S608
+
+
+@lru_cache(maxsize=64)
+def _delete(table: Table, keys: tuple[str, ...], dialect: Dialect) -> str:
+    quote = dialect.identifier_preparer.quote
+    told = " AND ".join(f"{quote(table.c[each].name)} = {_mark(dialect)}" for each in keys)
+    return f"DELETE FROM {quote(table.name)} WHERE {told}"  # noqa: S608
 
 
 def _values(dialect: Dialect, columns: int, rows: int) -> str:

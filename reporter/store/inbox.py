@@ -13,13 +13,15 @@ from reporter.core.command import Command, Message, Problem
 from reporter.core.instants import read_back, rfc3339
 from reporter.core.terms import CommandKind
 from reporter.store import models as m
-from reporter.store.bulk import insert_rows
+from reporter.store.bulk import Writing
 from reporter.store.types import document
 from reporter.timesource import micros
 
 INBOX = m.table(m.Inbox)
 ASIDE = m.table(m.SetAside)
 INCIDENT_ID = m.table(m.Incident).c.id
+Taken = tuple[Command, str, Sequence[str]]
+"""A command, the incident on which it took effect, and what was odd."""
 KEYS_MAX = 10_000
 """Keys in one question, which names each twice: SQLite may take no more than 32 766 values in a statement."""
 _SEEN = union_all(
@@ -66,7 +68,7 @@ async def load_seen(connection: AsyncConnection, keys: Sequence[bytes]) -> dict[
     return held | seen
 
 
-async def save_seen(connection: AsyncConnection, taken: Iterable[tuple[Command, str, Sequence[str]]]) -> None:
+def write_seen(writing: Writing, taken: Iterable[Taken]) -> None:
     """Notes for ever that these commands took effect on these incidents, with these anomalies."""
     rows = [
         (
@@ -78,7 +80,7 @@ async def save_seen(connection: AsyncConnection, taken: Iterable[tuple[Command, 
         )
         for command, incident, anomalies in taken
     ]
-    await insert_rows(connection, INBOX, ("key", "digest", "incident_id", "received_at", "anomalies"), rows)
+    writing.insert(INBOX, ("key", "digest", "incident_id", "received_at", "anomalies"), rows)
 
 
 async def advance_seen(connection: AsyncConnection, earlier: Iterable[Command]) -> None:

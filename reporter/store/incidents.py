@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any  # rows have no narrower type
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reporter.core.incident import Entry
@@ -22,6 +22,7 @@ from reporter.store.editions import Editions, EditionUnreadable
 from reporter.store.onevisit import Row
 from reporter.store.rows import (
     CLOCK_COLUMNS,
+    FOLLOWING_COLUMNS,
     KEY_COLUMNS,
     NOTICE_COLUMNS,
     TICKED_COLUMNS,
@@ -81,8 +82,12 @@ TRACKED_COLUMNS = (
 _MODES = {each.value: each for each in Mode}
 _STATES = {each.value: each for each in IncidentState}
 _DIGEST = TRACKED_COLUMNS.index("edition_digest")
-_INCIDENT_COLUMNS = tuple(name for name in INCIDENT.c.keys() if name != "number")  # noqa: SIM118
-_NUMBERS = select(INCIDENT.c.number, INCIDENT.c.id).where(INCIDENT.c.id.in_(bindparam("ids")))
+_INCIDENT_COLUMNS = tuple(INCIDENT.c.keys())
+_CHANGED_COLUMNS = (*FOLLOWING_COLUMNS, "month", "version", "head")
+_LAST_NUMBER = select(func.max(INCIDENT.c.number))
+_NEXT_NUMBERS = select(func.nextval("incidents_number_seq")).select_from(
+    func.generate_series(1, bindparam("count"))
+)
 _NEXT_LOOKS = select(
     *(
         select(column).where(column.is_not(None)).order_by(column).limit(1).scalar_subquery()
@@ -90,6 +95,7 @@ _NEXT_LOOKS = select(
     )
 )
 _opened = binder(INCIDENT, _INCIDENT_COLUMNS)
+_changed = binder(INCIDENT, (*_CHANGED_COLUMNS, "number"))
 _CLOCK = as_stored(CLOCK.c[name] for name in CLOCK_COLUMNS)
 _TRACKED = as_stored(INCIDENT.c[name] for name in TRACKED_COLUMNS)
 _TO_JUDGE, _TO_REMIND = (
@@ -260,47 +266,39 @@ async def save_ticked(
     await writing.done()
 
 
-async def save_work(
-    connection: AsyncConnection, editions: Editions, works: Sequence[Work], now: datetime
-) -> None:
+def write_work(writing: Writing, editions: Editions, works: Sequence[Work], now: datetime) -> None:
     """Writes incidents that commands opened or changed, with their clocks, lines, notices and outbox rows; and the
     editions that the new ones are bound to.
     """
     new = [work for work in works if work.is_new]
     old = [work for work in works if not work.is_new and work.row]
-    writing = Writing(connection)
-    if new:
-        opened = [
-            _opened(w.row | {"id": w.tracked.id, "version": w.tracked.version, "head": w.tracked.head})
-            for w in new
-        ]
-        editions.keep(writing, (work.tracked.edition for work in new))
-        writing.insert(INCIDENT, _INCIDENT_COLUMNS, opened)
-        await writing.done()
-        await _number(connection, [work.tracked for work in new])
-        clocks = [clock_row(work.tracked.number, clock) for work in new for clock in work.tracked.clocks]
-        writing.insert(CLOCK, CLOCK_COLUMNS, clocks)
-    for work in old:
-        number = work.tracked.number
-        await connection.execute(
-            update(INCIDENT)
-            .where(INCIDENT.c.number == number)
-            .values(**work.row, version=work.tracked.version, head=work.tracked.head)
-        )
-        await connection.execute(delete(CLOCK).where(CLOCK.c.number == number))
-        clocks = [clock_row(number, clock) for clock in work.tracked.clocks]
-        writing.insert(CLOCK, CLOCK_COLUMNS, clocks)
-    search.mark(writing, [work.tracked.number for work in (*new, *old)])
+    editions.keep(writing, (work.tracked.edition for work in new))
+    writing.insert(INCIDENT, _INCIDENT_COLUMNS, [_opened(_row(work)) for work in new])
+    writing.update(INCIDENT, _CHANGED_COLUMNS, ("number",), [_changed(_row(work)) for work in old])
+    writing.delete(CLOCK, ("number",), [(work.tracked.number,) for work in old])
+    written = [work.tracked for work in (*new, *old)]
+    clocks = [clock_row(tracked.number, clock) for tracked in written for clock in tracked.clocks]
+    writing.insert(CLOCK, CLOCK_COLUMNS, clocks)
+    search.mark(writing, [tracked.number for tracked in written])
     _write_lines(writing, [work.tracked for work in works], now)
-    await writing.done()
 
 
-async def _number(connection: AsyncConnection, opened: Iterable[Tracked]) -> None:
-    """Reads the numbers that incidents just inserted have got."""
-    by_id = {tracked.id: tracked for tracked in opened}
-    rows = await connection.execute(_NUMBERS, {"ids": list(by_id)})
-    for number, id_ in rows:
-        by_id[id_].number = number
+def _row(work: Work) -> dict[str, Any]:
+    tracked = work.tracked
+    return work.row | {
+        "number": tracked.number,
+        "id": tracked.id,
+        "version": tracked.version,
+        "head": tracked.head,
+    }
+
+
+async def next_numbers(connection: AsyncConnection, count: int) -> list[int]:
+    """Numbers for so many incidents about to be opened, the first of them last."""
+    if connection.dialect.name == "sqlite":  # where nobody else can write meanwhile
+        last = (await connection.execute(_LAST_NUMBER)).scalar_one() or 0
+        return list(range(last + count, last, -1))
+    return sorted((await connection.execute(_NEXT_NUMBERS, {"count": count})).scalars(), reverse=True)
 
 
 def _write_lines(

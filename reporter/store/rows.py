@@ -227,8 +227,28 @@ def clock_row(number: int, clock: Clock) -> Row:
     )
 
 
+FOLLOWING_COLUMNS = (
+    "state",
+    "mode",
+    "title",
+    "category",
+    "grade",
+    "sensitive",
+    "occurred_earliest_at",
+    "occurred_latest_at",
+    "is_provisional",
+    "aware_at",
+    "closed_at",
+    "withdrawn_at",
+    "survivor",
+    "anomalies",
+    "facts",
+)
+"""The columns of `incidents` that follow from the commands."""
+
+
 def incident_columns(view: View) -> dict[str, Any]:
-    """The columns of `incidents` that follow from the commands."""
+    """The values of `FOLLOWING_COLUMNS`."""
     facts = dict(view.facts)
     return {
         "state": view.state.value,

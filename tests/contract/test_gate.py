@@ -128,14 +128,14 @@ async def test_a_command_that_breaks_the_decision_is_found_and_the_others_are_ta
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from reporter.core.decide import open_incident
-    from reporter.engine import batch
+    from reporter.engine import opening
 
     def breaking(tracked: Any, entry: Any, *rest: Any) -> Any:
         if entry.id == "e3":
             raise RuntimeError("a defect of ours")
         return open_incident(tracked, entry, *rest)
 
-    monkeypatch.setattr(batch, "open_incident", breaking)
+    monkeypatch.setattr(opening, "open_incident", breaking)
     commands = [world.command("occurred", 1, f"e{number}", **facts()) for number in range(6)]
 
     told = await world.submit(*commands)

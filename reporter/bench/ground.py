@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
+import timeit
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,6 +89,7 @@ class Ground:
             "cores": os.cpu_count(),
             "system": f"{platform.system()} {platform.release()}",
             "python": platform.python_version(),
+            "python_fibonacci_22_ms": round(_fibonacci_ms(), 1),
             "filesystem": filesystem(self._folder),
             "nats_server": subprocess.run(
                 [find_program(), "--version"], capture_output=True, text=True, check=False
@@ -119,6 +121,19 @@ class Ground:
                 f"the PostgreSQL server does not let this account make databases named {PREFIX}*: {error}"
             )
             raise BenchError(message) from error
+
+
+def _fibonacci(number: int) -> int:
+    return number if number < 2 else _fibonacci(number - 1) + _fibonacci(number - 2)
+
+
+def _fibonacci_ms() -> float:
+    """Milliseconds that this interpreter takes for the 22nd Fibonacci number, by the definition: 57 313 calls.
+
+    Neighbours of a machine, and how its interpreter was built, make twice the difference of what is measured: figures
+    of two machines, or of two days, are to be read beside this.
+    """
+    return min(timeit.repeat(lambda: _fibonacci(22), number=1, repeat=9)) * 1000
 
 
 def filesystem(folder: Path) -> str:

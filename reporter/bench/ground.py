@@ -130,8 +130,7 @@ def _fibonacci(number: int) -> int:
 def _fibonacci_ms() -> float:
     """Milliseconds that this interpreter takes for the 22nd Fibonacci number, by the definition: 57 313 calls.
 
-    Neighbours of a machine, and how its interpreter was built, make twice the difference of what is measured: figures
-    of two machines, or of two days, are to be read beside this.
+    Figures of two machines, or of two days, are to be read beside this.
     """
     return min(timeit.repeat(lambda: _fibonacci(22), number=1, repeat=9)) * 1000
 

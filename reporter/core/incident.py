@@ -7,10 +7,11 @@ times and the report that met it. It knows no "now": whatever depends on the pre
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Self
 
 from reporter.core import reading
 from reporter.core.clocks import due_at
-from reporter.core.command import Problem
+from reporter.core.command import Command, Problem, report_id
 from reporter.core.reading import Occurrence, Report
 from reporter.core.schedule import SUBMITTED, Edition, Obligation
 from reporter.core.terms import Anomaly, CommandKind, IncidentState, Mode, anchor_unknown, field_invalid
@@ -37,6 +38,26 @@ class Entry:
     said: tuple[Mapping[str, object], Sequence[Problem]] | None = field(
         default=None, compare=False, repr=False
     )
+
+    @classmethod
+    def of(
+        cls,
+        command: Command,
+        anomalies: Sequence[str],
+        said: tuple[Mapping[str, object], Sequence[Problem]] | None = None,
+    ) -> Self:
+        """The command as it is kept; `anomalies`: what is odd about it, its door's findings among them."""
+        is_report = command.kind is CommandKind.FILED
+        return cls(
+            command.kind,
+            command.source,
+            command.id,
+            command.received_at,
+            command.data,
+            tuple(map(str, anomalies)),
+            report_id(command.source, command.id) if is_report else None,
+            said,
+        )
 
     @property
     def order(self) -> tuple[datetime, str, str]:

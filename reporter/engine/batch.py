@@ -68,8 +68,9 @@ class Batch:
         fresh = [command for command in commands if command.key not in seen]
         await self._load([*fresh, *(c for c in commands if _is_earlier(c, seen.get(c.key)))])
         opened = {incident_id(c.source, c.id): c for c in fresh if c.kind is CommandKind.OCCURRED}
-        waiting = await inbox.load_held(self.connection, list(opened)) if opened else []
+        waiting: Sequence[tuple[int, Command]] = ()
         if opened:
+            waiting = await inbox.load_held(self.connection, list(opened))
             self.codes = await choose_codes(self.connection, opened, self.catalog.default.zone)
             self.numbers = await incidents.next_numbers(self.connection, len(opened))
         outcomes: dict[int, Outcome] = {}
@@ -220,15 +221,7 @@ class Batch:
             ]
         if (problem := refusal(self.tree, self.works, command, work)) is not None:
             return _rejected(problem, incident=work.tracked.id)
-        entry = Entry(
-            command.kind,
-            command.source,
-            command.id,
-            command.received_at,
-            command.data,
-            tuple(map(str, anomalies)),
-            report_id(command.source, command.id) if command.kind is CommandKind.FILED else None,
-        )
+        entry = Entry.of(command, anomalies)
         told: dict[str, Any] = {"unit": command.unit}
         steps, stale_at = list[tuple[str, Any]](), None
         if command.kind is CommandKind.ACKNOWLEDGED:
@@ -270,8 +263,7 @@ class Batch:
         view = apply(
             work.tracked, work.entries, entry, told, self.now, actor, self.directory, steps, stale_at
         )
-        work.row |= incident_columns(view)
-        work.row["month"] = opening.month(view.occurred.earliest, work.tracked.edition.zone)
+        work.row |= incident_columns(view, work.tracked.edition.zone)
         work.anomalies, work.survivor = view.anomalies, view.survivor
         self.changed[work.tracked.id] = work
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from reporter.catalog import Catalog
 from reporter.core import reading
@@ -52,15 +51,7 @@ def opened(
         anomalies.append(Anomaly.NO_EDITION_IN_FORCE)
     id_ = incident_id(command.source, command.id)
     day, code = codes[id_]
-    entry = Entry(
-        command.kind,
-        command.source,
-        command.id,
-        command.received_at,
-        command.data,
-        tuple(map(str, anomalies)),
-        said=(facts, problems),
-    )
+    entry = Entry.of(command, anomalies, (facts, problems))
     tracked = Tracked(id_, unit, Mode.ACTUAL, IncidentState.OPEN, edition)
     heading = {
         "unit": unit,
@@ -72,7 +63,7 @@ def opened(
     }
     view = open_incident(tracked, entry, heading, now, command.actor)
     work = Work(tracked, command.unit, None, [entry], is_new=True, anomalies=view.anomalies)
-    work.row = incident_columns(view) | {
+    work.row = incident_columns(view, edition.zone) | {
         "code": code,
         "code_day": day,
         "unit": unit,
@@ -82,7 +73,6 @@ def opened(
         "schedule": edition.schedule_id,
         "edition": edition.id,
         "edition_digest": edition.digest,
-        "month": month(view.occurred.earliest, edition.zone),
     }
     return work
 
@@ -95,8 +85,3 @@ def _unfit(command: Command, unit: str | None, catalog: Catalog) -> Problem | No
     if isinstance(named, str) and catalog.get(named) is None:
         return Problem("schedule", f"没有该时限表 / unknown; valid: {', '.join(catalog.schedules)}")
     return None
-
-
-def month(at: datetime, zone: str) -> str:
-    """The month on the wall calendar of `zone`, such as `2026-11`."""
-    return at.astimezone(ZoneInfo(zone)).date().isoformat()[:7]

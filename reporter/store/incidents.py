@@ -22,7 +22,6 @@ from reporter.store.editions import Editions, EditionUnreadable
 from reporter.store.onevisit import Row
 from reporter.store.rows import (
     CLOCK_COLUMNS,
-    FOLLOWING_COLUMNS,
     KEY_COLUMNS,
     NOTICE_COLUMNS,
     TICKED_COLUMNS,
@@ -83,7 +82,6 @@ _MODES = {each.value: each for each in Mode}
 _STATES = {each.value: each for each in IncidentState}
 _DIGEST = TRACKED_COLUMNS.index("edition_digest")
 _INCIDENT_COLUMNS = tuple(INCIDENT.c.keys())
-_CHANGED_COLUMNS = (*FOLLOWING_COLUMNS, "month", "version", "head")
 _LAST_NUMBER = select(func.max(INCIDENT.c.number))
 _NEXT_NUMBERS = select(func.nextval("incidents_number_seq")).select_from(
     func.generate_series(1, bindparam("count"))
@@ -95,7 +93,6 @@ _NEXT_LOOKS = select(
     )
 )
 _opened = binder(INCIDENT, _INCIDENT_COLUMNS)
-_changed = binder(INCIDENT, (*_CHANGED_COLUMNS, "number"))
 _CLOCK = as_stored(CLOCK.c[name] for name in CLOCK_COLUMNS)
 _TRACKED = as_stored(INCIDENT.c[name] for name in TRACKED_COLUMNS)
 _TO_JUDGE, _TO_REMIND = (
@@ -274,7 +271,10 @@ def write_work(writing: Writing, editions: Editions, works: Sequence[Work], now:
     old = [work for work in works if not work.is_new and work.row]
     editions.keep(writing, (work.tracked.edition for work in new))
     writing.insert(INCIDENT, _INCIDENT_COLUMNS, [_opened(_row(work)) for work in new])
-    writing.update(INCIDENT, _CHANGED_COLUMNS, ("number",), [_changed(_row(work)) for work in old])
+    if old:
+        columns = (*old[0].row, "version", "head")  # those of all: what follows from the commands
+        changed = binder(INCIDENT, (*columns, "number"))
+        writing.update(INCIDENT, columns, ("number",), [changed(_row(work)) for work in old])
     writing.delete(CLOCK, ("number",), [(work.tracked.number,) for work in old])
     written = [work.tracked for work in (*new, *old)]
     clocks = [clock_row(tracked.number, clock) for tracked in written for clock in tracked.clocks]

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any  # columns of rows, and bodies of lines
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -244,10 +243,7 @@ class _Fold:
             raise ValueError("a ledger begins with a command")
         line, _, _ = self._lines[0]
         body, received_at = line["body"], read_back(line["body"]["received_at"])
-        month = self._view.occurred.earliest.astimezone(ZoneInfo(self._tracked.edition.zone)).strftime(
-            "%Y-%m"
-        )
-        return incident_columns(self._view) | {
+        return incident_columns(self._view, self._tracked.edition.zone) | {
             "id": self._tracked.id,
             "code": body["code"],
             "code_day": _code_day(body["code"], received_at),
@@ -258,7 +254,6 @@ class _Fold:
             "schedule": body["schedule"],
             "edition": body["edition"],
             "edition_digest": body["edition_digest"],
-            "month": month,
             "version": len(self._lines),
             "head": self._lines[-1][2],
         }

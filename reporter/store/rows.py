@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any  # rows have no narrower type
+from zoneinfo import ZoneInfo
 
 from reporter.core.clock import Clock
 from reporter.core.incident import Entry, View
@@ -227,28 +228,8 @@ def clock_row(number: int, clock: Clock) -> Row:
     )
 
 
-FOLLOWING_COLUMNS = (
-    "state",
-    "mode",
-    "title",
-    "category",
-    "grade",
-    "sensitive",
-    "occurred_earliest_at",
-    "occurred_latest_at",
-    "is_provisional",
-    "aware_at",
-    "closed_at",
-    "withdrawn_at",
-    "survivor",
-    "anomalies",
-    "facts",
-)
-"""The columns of `incidents` that follow from the commands."""
-
-
-def incident_columns(view: View) -> dict[str, Any]:
-    """The values of `FOLLOWING_COLUMNS`."""
+def incident_columns(view: View, zone: str) -> dict[str, Any]:
+    """The columns of `incidents` that follow from the commands; `zone` says whose month it is."""
     facts = dict(view.facts)
     return {
         "state": view.state.value,
@@ -259,6 +240,7 @@ def incident_columns(view: View) -> dict[str, Any]:
         "sensitive": bool(facts.pop("sensitive", False)),
         "occurred_earliest_at": view.occurred.earliest,
         "occurred_latest_at": view.occurred.latest,
+        "month": view.occurred.earliest.astimezone(ZoneInfo(zone)).date().isoformat()[:7],
         "is_provisional": view.is_provisional,
         "aware_at": view.aware_at,
         "closed_at": view.closed_at,

@@ -46,7 +46,8 @@ def its_turn(
     if worker_id == "master":
         yield
     else:
-        with turn(request.path, tmp_path_factory.getbasetemp().parent):
+        is_alone = request.node.get_closest_marker("alone") is not None
+        with turn(tmp_path_factory.getbasetemp().parent, is_alone=is_alone):
             yield
 
 

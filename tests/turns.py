@@ -1,7 +1,7 @@
-"""Tests that run at the same time, in several processes: those of the black box hold the machine to a contract counted
-in milliseconds, so while one of them runs nothing else does.
+"""Tests that run at the same time, in several processes: a test marked `alone` runs while no other does.
 
-One file, locked: by one of them for itself, by all others together. The lock ends with its process.
+So are those that load the machine themselves and hold it to the contract's seconds meanwhile. One file, locked: by one
+of them for itself, by all others together. The lock ends with its process.
 """
 
 import fcntl
@@ -9,12 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ALONE = Path(__file__).parent / "blackbox"
-
 
 @contextmanager
-def turn(test: Path, among: Path) -> Iterator[None]:
-    """The time in which the test of that file may run. `among`: the folder that all processes of this run share."""
+def turn(among: Path, *, is_alone: bool) -> Iterator[None]:
+    """The time in which a test may run. `among`: the folder that all processes of this run share."""
     with (among / "turns.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX if test.is_relative_to(ALONE) else fcntl.LOCK_SH)
+        fcntl.flock(file, fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH)
         yield

@@ -14,6 +14,8 @@ from .moments import eventually, now
 from .natsclient import Nats
 from .traffic import Traffic
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:

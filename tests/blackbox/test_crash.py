@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 from datetime import timedelta
 
+import pytest
+
 from . import jetstream
 from .district import District, Founder
 from .events import Event
 from .ledgercheck import check_chain, of_kind, published, standing_breaches
 from .moments import Json, ago, eventually, instant, now, pass_by, text
 from .natsclient import Nats, NatsError
+
+pytestmark = pytest.mark.alone
 
 TWENTY = timedelta(minutes=20)
 

@@ -11,6 +11,8 @@ from .district import District
 from .ledgercheck import of_kind, standing_breaches
 from .moments import Json, ago, eventually, instant, now, pass_by, text
 
+pytestmark = pytest.mark.alone
+
 SPANS = {"initial": timedelta(minutes=20), "verified": timedelta(hours=1), "detailed": timedelta(hours=2)}
 ELEMENTS = ["cause", "background", "development", "response", "consequence", "impact", "opinion"]
 ONE_US = timedelta(microseconds=1)

@@ -16,6 +16,8 @@ from .moments import ago, eventually, instant, now, pass_by, text
 from .natsclient import Nats
 from .service import Broker
 
+pytestmark = pytest.mark.alone
+
 OPEN, DUE = 4000, 1000
 WITHIN_S = 30.0
 """On any machine, however busy; what it takes on a quiet one is a figure of the bench."""

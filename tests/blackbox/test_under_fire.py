@@ -23,6 +23,8 @@ from .fleet import (
 from .moments import eventually
 from .service import Broker
 
+pytestmark = pytest.mark.alone
+
 RATE = 60
 BEFORE, AFTER = 120, 120
 

@@ -28,7 +28,8 @@ class Case:
 
     incident: str
     occurred_at: datetime
-    received_at: datetime
+    arrivals: set[datetime]
+    """When each copy of its event was stored: of replicas that share the reading, any may open it by any of them."""
     reported_at: datetime | None = None
     reports: set[datetime] = field(default_factory=set)
 
@@ -40,10 +41,12 @@ class Case:
     def is_on_time(self) -> bool:
         return self.reported_at is not None and self.reported_at <= self.due_at
 
-    def owes(self, kind: str, at: datetime) -> bool:
-        """Whether the ledger must hold that step by `at`. A step already past on arrival may be one with the newest."""
+    def owes(self, kind: str, at: datetime, opened_at: datetime) -> bool:
+        """Whether the ledger must hold that step by `at`. A step already past on arrival may be one with the newest;
+        `opened_at`: the arrival of the copy that opened the incident.
+        """
         step_at = self.due_at + OWED[kind]
-        is_known_late = step_at <= self.received_at and kind != "breached"
+        is_known_late = step_at <= opened_at and kind != "breached"
         return step_at < at and not is_known_late and (self.reported_at is None or step_at < self.reported_at)
 
 
@@ -73,14 +76,14 @@ class Reckoning:
 
 
 def cases_of(stored: Iterable[Message]) -> dict[str, Case]:
-    """Every incident in the stream; of an event that was sent again, the first copy counts."""
+    """Every incident in the stream; of a report that was sent again, the first copy counts."""
     cases: dict[str, Case] = {}
     reports: dict[tuple[str, str], tuple[str, datetime]] = {}
     for message in stored:
         event, at = message.json, stored_at(message)
         if event["type"] == "reporter.incident.occurred":
             id_ = incident_id(event["source"], event["id"])
-            cases.setdefault(id_, Case(id_, instant(event["data"]["occurred"]), at))
+            cases.setdefault(id_, Case(id_, instant(event["data"]["occurred"]), set())).arrivals.add(at)
         elif event["type"] == "reporter.report.filed":
             reports.setdefault((event["source"], event["id"]), (event["data"]["incident"], at))
     for incident, at in reports.values():
@@ -123,7 +126,7 @@ def reckon(
     for case in cases.values():
         document, lines = documents.get(case.incident), ledgers.get(case.incident, [])
         if document is None:
-            result.lost.append(f"incident {case.incident}, stored {text(case.received_at)}")
+            result.lost.append(f"incident {case.incident}, stored {text(min(case.arrivals))}")
             continue
         if document["version"] != len(lines):
             result.lost.append(f"{case.incident}: {len(lines)} of {document['version']} lines are out")
@@ -150,8 +153,11 @@ def _judge(
     steps = Counter((x["step"], x["repeat"], x["to"], x["person"], x["channel"]) for x in document["notices"])
     result.doubled += [f"{name}: notice {step} ×{count}" for step, count in steps.items() if count > 1]
 
+    [opened_at] = {instant(line["at"]) for line in of_kind(lines, "opened")}
+    if opened_at not in case.arrivals:
+        result.unjust.append(f"{name}: opened as of {text(opened_at)}, when no copy of it was stored")
     for kind, offset in OWED.items():
-        if case.owes(kind, at) and not of_kind(lines, kind):
+        if case.owes(kind, at, opened_at) and not of_kind(lines, kind):
             result.lost.append(f"{name}: {kind}, owed at {text(case.due_at + offset)}")
     breaches, lifted = of_kind(lines, "breached"), of_kind(lines, "breach_lifted")
     result.breaches += len(breaches)

@@ -16,7 +16,9 @@ from .events import STRUCTURED, Event, Publisher, incident_id
 from .ledgercheck import FIRST_PREV, check_chain, line_hash, published, standing_breaches
 from .moments import Json, eventually, instant, now, text
 from .natsclient import Message, Nats, NatsError, header_block
+from .reckoning import Case
 from .service import Broker
+from .traffic import SPAN
 from .webhook import Receiver
 
 
@@ -167,6 +169,20 @@ def test_the_check_of_what_was_published_takes_repeats_and_refuses_gaps() -> Non
         published([out(one, "i/1"), out(three, "i/3")])
     with pytest.raises(AssertionError, match="two contents"):
         published([out(one, "i/1"), out({**one, "at": "x"}, "i/1")])
+
+
+def test_an_incident_opened_by_a_later_copy_owes_no_reminder_that_was_past_when_that_came() -> None:
+    occurred = now() - timedelta(minutes=1)
+    first, second = occurred + timedelta(milliseconds=1), occurred + SPAN + timedelta(milliseconds=30)
+
+    case = Case("an incident", occurred, {first, second})
+
+    owed = [
+        case.owes(kind, now(), opened_at)
+        for kind in ("reminded", "breached")
+        for opened_at in (first, second)
+    ]
+    assert owed == [True, False, True, True]
 
 
 def test_instants_are_read_and_printed_to_the_microsecond() -> None:

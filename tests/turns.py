@@ -1,7 +1,7 @@
 """Tests that run at the same time, in several processes: a test marked `alone` runs while no other does.
 
-So are those that load the machine themselves and hold it to the contract's seconds meanwhile. One file, locked: by one
-of them for itself, by all others together. The lock ends with its process.
+So are those that load the machine themselves, or act on the second of a deadline. One file, locked: by one of them for
+itself, by all others together. The lock ends with its process.
 """
 
 import fcntl

@@ -153,7 +153,7 @@ def _judge(
     steps = Counter((x["step"], x["repeat"], x["to"], x["person"], x["channel"]) for x in document["notices"])
     result.doubled += [f"{name}: notice {step} ×{count}" for step, count in steps.items() if count > 1]
 
-    [opened_at] = {instant(line["at"]) for line in of_kind(lines, "opened")}
+    opened_at = instant(of_kind(lines, "opened")[0]["at"])
     if opened_at not in case.arrivals:
         result.unjust.append(f"{name}: opened as of {text(opened_at)}, when no copy of it was stored")
     for kind, offset in OWED.items():

@@ -66,6 +66,18 @@ async def test_success_is_accepted_and_no_more(webhook: Webhook, hooks: Hooks, c
     assert (await webhook.send(a_message(hooks.url()))).state is NoticeState.ACCEPTED
 
 
+@pytest.mark.parametrize("answer", [status(200), b"HTTP/1.1 204 No Content\r\n\r\n", OK])
+async def test_a_short_answer_leaves_the_connection_for_the_next_notice(
+    webhook: Webhook, hooks: Hooks, answer: bytes
+) -> None:
+    hooks.answers["/"] = answer
+
+    for _ in range(3):
+        await webhook.send(a_message(hooks.url()))
+
+    assert hooks.connections == 1
+
+
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 405, 410, 413, 422])
 async def test_what_the_other_side_will_never_take_is_permanent(
     webhook: Webhook, hooks: Hooks, code: int

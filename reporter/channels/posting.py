@@ -92,13 +92,7 @@ class Poster:
                 body=body or None,
                 timeout=timedelta(seconds=timeout_s),
             )
-            length = answer.content_length
-            if length == 0:  # to be told so once more costs a fifth of what a notice costs
-                said = b""
-            elif length is not None and length <= ANSWER_BYTES_MAX:
-                said = bytes(await answer.bytes())
-            else:
-                said = await _beginning(answer)
+            said = await _beginning(answer)
             retry_after = answer.headers.get("retry-after")
             after = "" if retry_after is None else bytes(retry_after).decode("latin-1")
             return Answer(answer.status.as_int(), said, after)
@@ -224,6 +218,11 @@ def _troubles() -> tuple[type[Exception], ...]:
 
 async def _beginning(answer: "wreq.Response") -> bytes:
     """The body, no more of it than `ANSWER_BYTES_MAX`."""
+    length = answer.content_length
+    if length == 0:  # to ask for it would be nearly a fifth of what sending a notice costs
+        return b""
+    if length is not None and length <= ANSWER_BYTES_MAX:
+        return bytes(await answer.bytes())
     read = bytearray()
     async with answer.stream() as stream:
         async for chunk in stream:
